@@ -1,0 +1,220 @@
+//! `fetch-events`: one call, its streams side by side, its outcome one batch.
+//!
+//! `stream` decides what a stream reads in a call, `slice` drains one slice page by page.
+
+mod slice;
+mod stream;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+mod tests;
+
+use futures_util::future::join_all;
+
+use crate::client::Client;
+use crate::effect::Io;
+use crate::event::Event;
+use crate::failure::{Code, Failure, Retry};
+use crate::last_run::{LastRun, Stored, StreamState};
+use crate::settings::Settings;
+use crate::stream::{Stream, User};
+use crate::time::{Span, Timestamp};
+use crate::warning::Warning;
+use crate::window::{Gap, Window};
+
+/// How long a call goes on by default.
+pub const DEFAULT_BUDGET: Span = Span::secs(60);
+
+/// Bytes of bodies in a batch by default: a quarter of what hosts take in one call.
+pub const DEFAULT_MAX_BYTES: u64 = 32 * 1024 * 1024;
+
+/// How much to do in one call (`wit/collector.wit`, `fetch-request`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FetchRequest {
+    /// None named: all that are on.
+    pub streams: Vec<Stream>,
+    /// Of each stream.
+    pub max_events: Option<u32>,
+    /// In all.
+    pub max_bytes: Option<u64>,
+    /// Of time.
+    pub budget: Option<Span>,
+    /// Read this again instead.
+    pub re_read: Option<(Timestamp, Timestamp)>,
+}
+
+/// When to call again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// At once.
+    Now,
+    /// Not before.
+    NotBefore(Timestamp),
+    /// At the next interval.
+    Idle,
+}
+
+/// What one call did for one stream (`wit/collector.wit`, `report`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "documented in the contract")]
+pub struct Report {
+    pub stream: Stream,
+    pub listed: u64,
+    pub delivered: u64,
+    pub repeated: u64,
+    pub late: u64,
+    pub odd: u64,
+    pub requests: u64,
+    pub retries: u64,
+    pub watermark: Option<Timestamp>,
+    pub frontier: Option<Timestamp>,
+    pub pending: usize,
+    pub gaps: Vec<Gap>,
+    pub warnings: Vec<Warning>,
+    pub failure: Option<Failure>,
+}
+
+/// The outcome of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// To be made durable first.
+    pub events: Vec<Event>,
+    /// To be stored then.
+    pub last_run: Stored,
+    /// When to call again.
+    pub next: Next,
+    /// One for each stream that was asked for.
+    pub reports: Vec<Report>,
+}
+
+/// A stream's part of a call.
+struct Outcome {
+    state: StreamState,
+    events: Vec<Event>,
+    report: Report,
+    next: Next,
+    /// Webex has asked the user to wait until then.
+    user_not_before: Option<Timestamp>,
+}
+
+/// What holds for a stream's part of a call.
+struct Call<'a> {
+    io: &'a Io,
+    settings: &'a Settings,
+    client: Client,
+    last_run: &'a LastRun,
+    stream: Stream,
+    /// Of `io.elapsed()`; no request begins after it.
+    deadline: Span,
+    max_events: usize,
+    max_bytes: u64,
+    re_read: bool,
+}
+
+/// Collects what is new since `stored`.
+pub async fn fetch_events(
+    io: Io,
+    settings: &Settings,
+    stored: Option<&Stored>,
+    request: &FetchRequest,
+) -> Result<Batch, Failure> {
+    let streams = streams_of(settings, request)?;
+    let mut last_run = LastRun::read(stored, settings, io.now(), io.random())?;
+    let mut first_gaps = Vec::new();
+    for stream in &streams {
+        first_gaps.push(last_run.prepare(*stream, settings, io.now()));
+        if let Some((from, to)) = request.re_read {
+            re_read(&mut last_run, *stream, from, to.min(io.now()))?;
+        }
+    }
+    let deadline = io.elapsed() + request.budget.unwrap_or(DEFAULT_BUDGET);
+    let client =
+        |user| streams.iter().any(|s| s.user() == user).then(|| Client::new(io.clone(), settings, user, deadline));
+    let admin = client(User::Admin).transpose()?;
+    let officer = client(User::ComplianceOfficer).transpose()?;
+    let max_events = request.max_events.unwrap_or(settings.max_fetch).max(1);
+    let max_bytes = request.max_bytes.unwrap_or(DEFAULT_MAX_BYTES) / streams.len().max(1) as u64;
+
+    let states: Vec<_> = streams.iter().map(|stream| last_run.streams.remove(stream).unwrap_or_default()).collect();
+    let calls = streams.iter().zip(states).filter_map(|(stream, state)| {
+        let client = match stream.user() {
+            User::Admin => admin.as_ref()?,
+            User::ComplianceOfficer => officer.as_ref()?,
+        };
+        let call = Call {
+            io: &io,
+            settings,
+            client: client.fork(),
+            last_run: &last_run,
+            stream: *stream,
+            deadline,
+            max_events: max_events as usize,
+            max_bytes,
+            re_read: request.re_read.is_some(),
+        };
+        Some((call, state))
+    });
+    let outcomes = join_all(calls.map(|(call, state)| stream::collect(call, state))).await;
+    Ok(batch(last_run, outcomes, first_gaps))
+}
+
+/// The streams that the request names, or all that are on.
+fn streams_of(settings: &Settings, request: &FetchRequest) -> Result<Vec<Stream>, Failure> {
+    let on = settings.streams();
+    if request.streams.is_empty() {
+        return Ok(on);
+    }
+    if let Some(off) = request.streams.iter().find(|stream| !on.contains(stream)) {
+        let remedy = match off {
+            Stream::SecurityAudits => "set `fetch_security_audit_events` to true, and configure the admin",
+            Stream::AdminAudits => "configure the admin's integration",
+            Stream::Events => "configure the compliance officer's integration",
+        };
+        return Err(Failure::argument("streams", format_args!("names `{off}`, which is not turned on"), remedy));
+    }
+    Ok(on.into_iter().filter(|stream| request.streams.contains(stream)).collect())
+}
+
+/// Begins reading a stretch again, or goes on with it.
+fn re_read(last_run: &mut LastRun, stream: Stream, from: Timestamp, to: Timestamp) -> Result<(), Failure> {
+    if from >= to {
+        let remedy = "give a stretch of the past";
+        return Err(Failure::argument("re-read", "is empty or begins in the future", remedy));
+    }
+    for lane in last_run.streams.get_mut(&stream).into_iter().flat_map(|state| &mut state.lanes) {
+        let is_same = |window: &Window| window.frontier() == to && window.watermark() >= from;
+        if !lane.re_read.as_ref().is_some_and(is_same) {
+            lane.re_read = Some(Window::over(from, to));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the streams' outcomes together.
+fn batch(mut last_run: LastRun, outcomes: Vec<Outcome>, first_gaps: Vec<Vec<Gap>>) -> Batch {
+    let (mut events, mut reports, mut nexts) = (Vec::new(), Vec::new(), Vec::new());
+    for (mut outcome, gaps) in outcomes.into_iter().zip(first_gaps) {
+        let stream = outcome.report.stream;
+        outcome.report.gaps.splice(0..0, gaps);
+        if let Some(time) = outcome.user_not_before {
+            let user = last_run.user(stream.user());
+            user.not_before = user.not_before.max(Some(time));
+        }
+        last_run.streams.insert(stream, outcome.state);
+        events.append(&mut outcome.events);
+        reports.push(outcome.report);
+        nexts.push(outcome.next);
+    }
+    let earliest =
+        nexts.iter().filter_map(|next| if let Next::NotBefore(time) = next { Some(*time) } else { None }).min();
+    let next = if nexts.contains(&Next::Now) { Next::Now } else { earliest.map_or(Next::Idle, Next::NotBefore) };
+    Batch { events, last_run: last_run.write(), next, reports }
+}
+
+/// When a stream goes on that stopped with this failure.
+fn next_after(failure: &Failure) -> Next {
+    match (failure.code, failure.retry) {
+        (Code::Deadline | Code::Stopped, _) => Next::Now,
+        (_, Retry::At(time)) => Next::NotBefore(time),
+        (_, Retry::Never | Retry::AfterSignIn | Retry::AfterAChange) => Next::Idle,
+    }
+}

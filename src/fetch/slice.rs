@@ -1,0 +1,351 @@
+//! Drains one slice: page after page, until there is no next one.
+
+use url::Url;
+
+use super::Call;
+use crate::answer::Verdict;
+use crate::client::Trouble;
+use crate::effect::Level;
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::item::Item;
+use crate::link::{LinkError, complete, next, resolve};
+use crate::page::{Page, PageError};
+use crate::query::Query;
+use crate::seen::Seen;
+use crate::settings::Lane;
+use crate::stream::{EVENTS_WITHOUT_PRO_PACK, Stream};
+use crate::time::{Span, Timestamp};
+use crate::window::{Cursor, Gap, Interval, Window};
+
+/// Empty pages in a row that end a slice: Webex says to go on over empty pages, but endless chains have been seen.
+const MOST_EMPTY: u32 = 20;
+
+/// Pages of a slice before it is cut in half: 20,000 audits, where Control Hub's own export ends (`webex-api` 3.2).
+const MOST_PAGES: usize = 100;
+
+/// Pages of a slice that is too short to be cut: 200,000 audits within two seconds.
+const MOST_PAGES_OF_SHORTEST: usize = 1_000;
+
+/// Up to this many pages a slice was sparse, and the next one may be longer.
+const SPARSE: usize = MOST_PAGES / 8;
+
+/// Restarts in a call, after which the next call goes on: a day halved down to seconds twice.
+const MOST_RESTARTS: u32 = 40;
+
+/// Items that are fetched again by id in a call, at most; the rest is delivered as listed.
+const MOST_FETCHED_AGAIN: u32 = 50;
+
+/// Where a call's part ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) events: usize,
+    pub(super) bytes: u64,
+    pub(super) deadline: Span,
+}
+
+/// What was found so far in this call.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) events: Vec<Event>,
+    pub(super) listed: u64,
+    pub(super) repeated: u64,
+    pub(super) late: u64,
+    pub(super) odd: u64,
+    pub(super) replaced: u64,
+    pub(super) kms_failures: u64,
+    pub(super) gaps: Vec<Gap>,
+    bytes: u64,
+    restarts: u32,
+    fetched_again: u32,
+}
+
+/// How far a drain came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// To the last page.
+    Drained,
+    /// It cannot be read now and waits in quarantine.
+    SetAside,
+    /// It was cut; a part of it is next.
+    Restart,
+    /// A limit is met, the host asks to stop, or time is up; the page in hand is kept.
+    Full,
+}
+
+/// A drain of one slice.
+pub(super) struct Drain<'a> {
+    pub(super) call: &'a Call<'a>,
+    pub(super) lane: &'a Lane,
+    pub(super) window: &'a mut Window,
+    pub(super) seen: &'a mut Seen,
+    pub(super) tally: &'a mut Tally,
+    pub(super) limits: Limits,
+    /// Of the lane, for how long ids are remembered.
+    pub(super) frontier: Timestamp,
+}
+
+/// What came of one page.
+enum Step {
+    /// All of it is delivered, and there is another.
+    Next(Cursor),
+    /// All of it is delivered; it was the last of this many.
+    Last(usize),
+    /// A limit was met within it.
+    Full,
+    /// The window was changed: what is to be read now has to be looked up anew.
+    Changed,
+    /// The slice cannot be read as it is.
+    Unreadable(Unreadable),
+    /// The stream cannot go on in this call.
+    Failed(Failure),
+}
+
+/// Why a slice cannot be read as it is.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error(transparent)]
+    Page(#[from] PageError),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error("the next link leads to a page that was read before")]
+    Loop,
+    #[error("{MOST_EMPTY} empty pages in a row")]
+    Empty,
+    #[error("it has more pages than one slice may have")]
+    TooLong,
+    /// The server cannot give this much at once.
+    #[error("{0}")]
+    TooMuch(String),
+    /// A next link is not taken any more.
+    #[error("its next link is refused: {0}")]
+    Stale(String),
+}
+
+impl Unreadable {
+    /// Whether the same request may bring something better.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Page(_) | Self::TooMuch(_))
+    }
+}
+
+/// A page to ask for.
+struct Ask {
+    url: Url,
+    /// The bounds of the drain's first request.
+    asked: (Timestamp, Timestamp),
+    /// Hashes of its pages so far, this one included.
+    visited: Vec<u64>,
+    empty: u32,
+}
+
+impl Drain<'_> {
+    /// Reads the interval at `index` of the window.
+    pub(super) async fn run(mut self, index: usize) -> Result<End, Failure> {
+        let mut tried_again = false;
+        loop {
+            let Some(interval) = self.window.interval(index).cloned() else { return Ok(End::Drained) };
+            if self.is_full() || self.call.io.elapsed() >= self.limits.deadline || self.call.io.stopping() {
+                return Ok(End::Full);
+            }
+            match self.step(&interval).await {
+                Step::Next(cursor) => {
+                    self.window.advance(index, cursor);
+                    tried_again = false;
+                }
+                Step::Last(pages) => {
+                    self.window.drained(index, pages <= SPARSE);
+                    return Ok(End::Drained);
+                }
+                Step::Full => return Ok(End::Full),
+                Step::Changed => return Ok(End::Restart),
+                Step::Unreadable(why) if why.may_pass() && !tried_again => tried_again = true,
+                Step::Unreadable(why) => return Ok(self.restart(index, &why)),
+                Step::Failed(failure) => return Err(failure.of_stream(self.call.stream)),
+            }
+        }
+    }
+
+    /// Reads one page of the interval.
+    async fn step(&mut self, interval: &Interval) -> Step {
+        let ask = match self.ask(interval) {
+            Ok(ask) => ask,
+            Err(error) => return Step::Unreadable(error.into()),
+        };
+        let response = match self.call.client.get(ask.url.clone()).await {
+            Ok(response) => response,
+            Err(trouble) => return self.trouble(interval, &trouble),
+        };
+        let reaches = self.prove();
+        let page = match Page::read(&response) {
+            Ok(page) => page,
+            Err(error) => return Step::Unreadable(error.into()),
+        };
+        self.tally.listed += page.items.len() as u64;
+        for item in &page.items {
+            if !self.take(*item, interval).await {
+                return Step::Full;
+            }
+        }
+        if !reaches {
+            // The origin's clock is not there yet: nothing of the interval is taken up, and it will be read again.
+            return Step::Changed;
+        }
+        let pages = ask.visited.len();
+        let url = match next(response.headers_named("link"), &ask.url, &self.call.settings.api) {
+            Ok(Some(url)) => url,
+            Ok(None) => return Step::Last(pages),
+            Err(error) => return Step::Unreadable(error.into()),
+        };
+        let hash = self.call.last_run.key.link(url.as_str());
+        let empty = if page.items.is_empty() { ask.empty + 1 } else { 0 };
+        let can_be_cut = interval.length() >= crate::window::SHORTEST.times(2);
+        if ask.visited.contains(&hash) {
+            return Step::Unreadable(Unreadable::Loop);
+        }
+        if empty >= MOST_EMPTY {
+            return Step::Unreadable(Unreadable::Empty);
+        }
+        if pages >= if can_be_cut { MOST_PAGES } else { MOST_PAGES_OF_SHORTEST } {
+            return Step::Unreadable(Unreadable::TooLong);
+        }
+        let mut visited = ask.visited;
+        visited.push(hash);
+        Step::Next(Cursor { link: url.into(), asked: ask.asked, visited, empty })
+    }
+
+    /// The page in hand, or the first one.
+    fn ask(&self, interval: &Interval) -> Result<Ask, LinkError> {
+        let Call { settings, stream, .. } = self.call;
+        let query = |(from, to)| Query { settings, stream: *stream, lane: self.lane, from, to };
+        if let Some(cursor) = &interval.cursor {
+            // Checked again: the last-run came back from outside.
+            let url = resolve(&cursor.link, &settings.api.endpoint(stream.path()), &settings.api)?;
+            let url = complete(url, &query(cursor.asked).required());
+            return Ok(Ask { url, asked: cursor.asked, visited: cursor.visited.clone(), empty: cursor.empty });
+        }
+        let asked = interval.bounds(super::stream::latest(self.call));
+        let url = query(asked).first_page(u32::try_from(self.call.max_events).unwrap_or(u32::MAX));
+        let visited = vec![self.call.last_run.key.link(url.as_str())];
+        Ok(Ask { url, asked, visited, empty: 0 })
+    }
+
+    /// Takes back what was taken up beyond the origin's clock, now that it has been heard. False: all of it.
+    fn prove(&mut self) -> bool {
+        let limit = self.call.client.origin().at_last_request().map(|time| time - self.call.settings.lag);
+        self.window.prove(limit)
+    }
+
+    /// Delivers an item that was not delivered yet. False: a limit is met and it was left.
+    async fn take(&mut self, item: Item<'_>, interval: &Interval) -> bool {
+        let Call { settings, stream, last_run, .. } = self.call;
+        let facts = item.facts();
+        let id = last_run.key.id(*stream, &facts.identity);
+        if self.seen.contains(id) {
+            self.tally.repeated += 1;
+            return true;
+        }
+        let org = settings.org.as_deref();
+        let mut made = Event::of_item(item, *stream, org, settings.message_text);
+        if self.is_full() || !self.has_room(made.event.body.len()) {
+            return false;
+        }
+        if item.has_kms_failure() {
+            match self.fetch_again(&made.event.id, &facts.identity).await {
+                Some(better) => made = better,
+                None => self.tally.kms_failures += 1,
+            }
+        }
+        let recent = (interval.to >= self.frontier - settings.overlap).then_some(settings.overlap);
+        self.seen.insert(id, facts.created, interval, recent);
+        self.tally.late += u64::from(facts.created.is_some_and(|created| created < interval.owed));
+        self.tally.odd += u64::from(made.odd);
+        self.tally.replaced += made.replaced;
+        self.tally.bytes += made.event.body.len() as u64;
+        self.tally.events.push(made.event);
+        true
+    }
+
+    /// The same event by its id, if Webex can decrypt it now. Once: it is delivered either way.
+    async fn fetch_again(
+        &mut self,
+        event_id: &str,
+        identity: &crate::item::Identity<'_>,
+    ) -> Option<crate::event::Made> {
+        let Call { settings, stream, client, .. } = self.call;
+        let crate::item::Identity::Text(id) = identity else { return None };
+        // `.` and `..` would be another path.
+        if *stream != Stream::Events
+            || matches!(id.as_ref(), "." | "..")
+            || self.tally.fetched_again >= MOST_FETCHED_AGAIN
+        {
+            return None;
+        }
+        self.tally.fetched_again += 1;
+        let response = client.get(settings.api.endpoint_of(stream.path(), id)).await.ok()?;
+        let raw: &serde_json::value::RawValue = serde_json::from_slice(&response.body).ok()?;
+        let item = Item::new(raw);
+        let made = Event::of_item(item, *stream, settings.org.as_deref(), settings.message_text);
+        (made.event.id == event_id && !item.has_kms_failure()).then_some(made)
+    }
+
+    fn is_full(&self) -> bool {
+        self.tally.events.len() >= self.limits.events || !self.has_room(0)
+    }
+
+    /// Whether a body of this length fits; the first one always does.
+    fn has_room(&self, length: usize) -> bool {
+        self.tally.events.is_empty() || self.tally.bytes + length as u64 <= self.limits.bytes
+    }
+
+    /// What follows from an answer that is no page.
+    fn trouble(&mut self, interval: &Interval, trouble: &Trouble) -> Step {
+        let now = self.call.io.now();
+        let what = format!("listing {}", self.call.stream);
+        let failed = || Step::Failed(trouble.failure(&what, self.call.stream.user(), now));
+        let Trouble::Answer(verdict) = trouble else { return failed() };
+        if !matches!(verdict, Verdict::Denied(_))
+            && self.window.is_unproven()
+            && self.call.client.origin().at_last_request().is_some()
+        {
+            let before = self.window.frontier();
+            self.prove();
+            // `/events` refuses an end in the future; now the end is in the past.
+            if self.window.frontier() != before && matches!(verdict, Verdict::Rejected(_)) {
+                return Step::Changed;
+            }
+        }
+        match verdict {
+            Verdict::TooMuch(problem) => Step::Unreadable(Unreadable::TooMuch(problem.message.clone())),
+            Verdict::Rejected(problem) if interval.cursor.is_some() => {
+                Step::Unreadable(Unreadable::Stale(problem.message.clone()))
+            }
+            Verdict::Refused(problem) if self.call.stream == Stream::Events && problem.is_ninety_days() => {
+                let gaps =
+                    self.window.clamp(now - EVENTS_WITHOUT_PRO_PACK, "longer than 90 days ago, which needs Pro Pack");
+                let is_cut = !self.window.pending().contains(interval);
+                self.tally.gaps.extend(gaps);
+                if is_cut { Step::Changed } else { failed() }
+            }
+            _ => failed(),
+        }
+    }
+
+    /// Begins the slice again in halves, so that restarts end; one too short for that waits in quarantine.
+    fn restart(&mut self, index: usize, why: &Unreadable) -> End {
+        let stream = self.call.stream;
+        self.tally.restarts += 1;
+        if self.window.halve(index) {
+            self.call.io.log(
+                Level::Info,
+                "slice-restarted",
+                format!("{stream}: a slice is read again in halves: {why}"),
+            );
+            return if self.tally.restarts < MOST_RESTARTS { End::Restart } else { End::Full };
+        }
+        let until = self.window.quarantine(index, self.call.io.now(), &why.to_string());
+        let text = format!("{stream}: an interval cannot be read and is tried again at {until}: {why}");
+        self.call.io.log(Level::Warn, "interval-quarantined", text);
+        End::SetAside
+    }
+}

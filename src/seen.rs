@@ -1,0 +1,284 @@
+//! Which items were delivered, as far back as they can be listed again.
+//!
+//! An id is a keyed 64-bit hash and belongs to the stretch of time in which it was met: its page, not its own idea of when
+//! it happened, decides how long it is remembered.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use siphasher::sip::SipHasher24;
+
+use crate::item::Identity;
+use crate::stream::Stream;
+use crate::time::{Span, Timestamp};
+use crate::window::{EDGE, Interval};
+
+/// Most ids that are remembered for a stream: 8 bytes each in the state, about 20 in memory. At 200 events a second it is
+/// half an hour. Beyond it events come twice rather than not at all, and are counted.
+pub const SEEN_MAX: usize = 400_000;
+
+/// Ids in a segment before the next one is begun: 32 KiB in the state, which is written only when it changes.
+pub const SEGMENT_MAX: usize = 4_096;
+
+/// How far around a slice's edge an id may be listed by the neighbour: the neighbour's own widening and ours.
+const AROUND: Span = EDGE.times(2);
+
+/// A keyed hash of stream and identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SeenId(pub u64);
+
+/// The key of a tenant's hashes, drawn when its state begins, so that nobody can make ids that collide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenKey(pub [u8; 16]);
+
+/// Ids met in one stretch of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The stretch: as long as it may be listed again, the ids are kept.
+    pub from: Timestamp,
+    /// Its end.
+    pub to: Timestamp,
+    /// In the order in which they were met.
+    pub ids: Vec<u64>,
+}
+
+/// The seen set of a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    segments: Vec<Segment>,
+    index: HashSet<u64, BuildHasherDefault<Prehashed>>,
+    /// Ids that were forgotten because there were too many, ever.
+    forgotten: u64,
+}
+
+impl SeenKey {
+    /// The hash of an item.
+    pub fn id(self, stream: Stream, identity: &Identity<'_>) -> SeenId {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(stream.name().as_bytes());
+        match identity {
+            Identity::Text(id) => {
+                hasher.write(b"\0text\0");
+                hasher.write(id.as_bytes());
+            }
+            Identity::Number(number) => {
+                hasher.write(b"\0number\0");
+                hasher.write(number.as_bytes());
+            }
+            Identity::Bytes(digest) => {
+                hasher.write(b"\0bytes\0");
+                hasher.write(digest);
+            }
+        }
+        SeenId(hasher.finish())
+    }
+
+    /// The hash of a link, for finding loops.
+    pub fn link(self, link: &str) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(b"link\0");
+        hasher.write(link.as_bytes());
+        hasher.finish()
+    }
+}
+
+impl Seen {
+    /// From stored segments.
+    pub fn from_segments(segments: Vec<Segment>, forgotten: u64) -> Self {
+        let index = segments.iter().flat_map(|segment| segment.ids.iter().copied()).collect();
+        Self { segments, index, forgotten }
+    }
+
+    /// What is to be stored.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Number of ids.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Ids that were forgotten because there were too many, ever.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Whether it was delivered.
+    pub fn contains(&self, id: SeenId) -> bool {
+        self.index.contains(&id.0)
+    }
+
+    /// Remembers an id that was met while `interval` was read. `recent`: the interval touches the overlap behind the
+    /// frontier, of length `overlap`, which is read again.
+    pub fn insert(&mut self, id: SeenId, created: Option<Timestamp>, interval: &Interval, recent: Option<Span>) {
+        if !self.index.insert(id.0) {
+            return;
+        }
+        let (from, to) = stretch(created, interval, recent);
+        let open = self.segments.iter_mut().rev().find(|s| s.from == from && s.to == to && s.ids.len() < SEGMENT_MAX);
+        match open {
+            Some(segment) => segment.ids.push(id.0),
+            None => self.segments.push(Segment { from, to, ids: vec![id.0] }),
+        }
+    }
+
+    /// Forgets the segments that `needed` says no of, and then the oldest ones beyond the bound.
+    pub fn evict(&mut self, needed: impl Fn(Timestamp, Timestamp) -> bool) {
+        let before = self.segments.len();
+        self.segments.retain(|segment| needed(segment.from, segment.to));
+        let mut changed = self.segments.len() != before;
+        let mut count: usize = self.segments.iter().map(|segment| segment.ids.len()).sum();
+        while count > SEEN_MAX {
+            let oldest = (0..self.segments.len()).min_by_key(|i| self.segments.get(*i).map(|s| (s.to, s.from)));
+            let Some(oldest) = oldest else { break };
+            let lost = self.segments.remove(oldest).ids.len();
+            count -= lost;
+            self.forgotten = self.forgotten.saturating_add(lost as u64);
+            changed = true;
+        }
+        if changed {
+            self.index = self.segments.iter().flat_map(|segment| segment.ids.iter().copied()).collect();
+        }
+    }
+}
+
+/// Whether a request for the interval may list an item that was met in the stretch.
+pub fn may_list(interval: &Interval, from: Timestamp, to: Timestamp) -> bool {
+    interval.from - EDGE < to && from < interval.to + EDGE
+}
+
+/// The stretch in which an item that was met in `interval` can be met again.
+fn stretch(created: Option<Timestamp>, interval: &Interval, recent: Option<Span>) -> (Timestamp, Timestamp) {
+    if let Some(overlap) = recent {
+        // Rounded outward to an eighth of the overlap, so that the cycles of one overlap share a few segments.
+        let grid = (overlap.as_millis() / 8).max(1_000);
+        let floor = |time: Timestamp| time.as_millis().div_euclid(grid) * grid;
+        let to = Timestamp::from_millis(floor(interval.to + AROUND) + grid);
+        return (Timestamp::from_millis(floor(interval.from - AROUND)), to);
+    }
+    let inside = |time: &Timestamp| interval.from - EDGE <= *time && *time <= interval.to + EDGE;
+    match created.filter(inside) {
+        Some(time) if time <= interval.from + AROUND => (interval.from - AROUND, interval.from + AROUND),
+        Some(time) if time >= interval.to - AROUND => (interval.to - AROUND, interval.to + AROUND),
+        Some(_) => (interval.from + EDGE, interval.to - EDGE),
+        // Its time says nothing about where it is listed.
+        None => (interval.from - AROUND, interval.to + AROUND),
+    }
+}
+
+/// A hasher for what is a good hash already.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Prehashed(u64);
+
+impl Hasher for Prehashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+    use crate::window::Window;
+
+    const fn at(secs: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + secs * 1_000)
+    }
+
+    fn interval(from: i64, to: i64) -> Interval {
+        Window::over(at(from), at(to)).interval(0).unwrap().clone()
+    }
+
+    #[test]
+    fn the_same_id_in_another_stream_or_kind_is_another() {
+        let key = SeenKey([7; 16]);
+        let text = Identity::Text("1".into());
+        assert_eq!(key.id(Stream::Events, &text), key.id(Stream::Events, &text));
+        assert_ne!(key.id(Stream::Events, &text), key.id(Stream::AdminAudits, &text));
+        assert_ne!(key.id(Stream::Events, &text), key.id(Stream::Events, &Identity::Number("1")));
+        assert_ne!(key.id(Stream::Events, &text), SeenKey([8; 16]).id(Stream::Events, &text));
+    }
+
+    #[test]
+    fn the_hash_of_an_item_never_changes() {
+        // Stored states are read by later releases; the value is that of the reference implementation's algorithm.
+        let id = SeenKey([0; 16]).id(Stream::Events, &Identity::Text("a".into()));
+        let mut reference = SipHasher24::new_with_key(&[0; 16]);
+        reference.write(b"events\0text\0a");
+        assert_eq!(id.0, reference.finish());
+    }
+
+    #[test]
+    fn ids_of_a_drained_slice_are_kept_only_at_an_edge_to_what_is_pending() {
+        let mut seen = Seen::default();
+        let slice = interval(0, 100);
+        for (id, secs) in [(1, 0), (2, 50), (3, 100)] {
+            seen.insert(SeenId(id), Some(at(secs)), &slice, None);
+        }
+        seen.insert(SeenId(4), None, &slice, None);
+        let neighbour = interval(100, 200);
+        seen.evict(|from, to| may_list(&neighbour, from, to));
+        let kept: Vec<_> = (1..=4).filter(|id| seen.contains(SeenId(*id))).collect();
+        assert_eq!(kept, [3, 4]);
+    }
+
+    #[test]
+    fn what_may_be_listed_again_is_kept_whatever_its_own_time_says() {
+        let mut seen = Seen::default();
+        let slice = interval(0, 100);
+        seen.insert(SeenId(1), Some(at(50_000)), &slice, None);
+        seen.insert(SeenId(2), Some(at(-50_000)), &slice, None);
+        for again in [interval(-10, 0), interval(40, 60), interval(100, 110)] {
+            let mut seen = seen.clone();
+            seen.evict(|from, to| may_list(&again, from, to));
+            assert_eq!(seen.len(), 2, "{again:?}");
+        }
+    }
+
+    #[test]
+    fn cycles_within_an_overlap_share_segments() {
+        let mut seen = Seen::default();
+        for cycle in 0..600 {
+            seen.insert(
+                SeenId(cycle),
+                None,
+                &interval(cycle.cast_signed() - 600, cycle.cast_signed()),
+                Some(Span::secs(600)),
+            );
+        }
+        assert!(seen.segments().len() < 24, "{}", seen.segments().len());
+    }
+
+    #[test]
+    fn beyond_the_bound_the_oldest_are_forgotten_and_counted() {
+        let mut seen = Seen::default();
+        for id in 0..(SEEN_MAX as u64 + 1) {
+            seen.insert(
+                SeenId(id),
+                None,
+                &interval((id / 100_000 * 1_000).cast_signed(), 1_000_000),
+                Some(Span::secs(60)),
+            );
+        }
+        seen.evict(|_, _| true);
+        assert!(seen.len() <= SEEN_MAX && seen.forgotten() > 0 && !seen.contains(SeenId(0)));
+        assert_eq!(seen.len() as u64 + seen.forgotten(), SEEN_MAX as u64 + 1);
+    }
+}

@@ -1,0 +1,623 @@
+//! Which time has been collected: the frontier, the intervals before it that are not drained, and the gaps.
+//!
+//! An interval is *taken up* when the frontier moves over it, and leaves `pending` only when its last page is delivered. So
+//! the watermark is derived, not stored: the start of the oldest ground that is still owed. Order of pages, ties and late
+//! listings do not matter to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{Span, Timestamp};
+
+/// Every request is widened by this at both ends, so that inclusive and exclusive bounds and equal times at an edge lose
+/// nothing. Webex bounds have milliseconds; a second also covers servers that compare whole seconds.
+pub const EDGE: Span = Span::secs(1);
+
+/// Shortest interval that is still halved into two. Below it a second holds the whole, and the edges are larger than it.
+pub const SHORTEST: Span = Span::secs(1);
+
+/// Length of a slice at first: a day, as one reads logs.
+const FIRST_SLICE: Span = Span::days(1);
+
+/// Longest slice that empty ground grows to.
+const LONGEST_SLICE: Span = Span::days(30);
+
+/// Most intervals that are kept apart. Beyond it the nearest two merge; the state stays some kilobytes.
+const MOST_PENDING: usize = 256;
+
+/// Most gaps that are kept apart; beyond it the oldest two become one.
+const MOST_GAPS: usize = 32;
+
+/// First wait before a quarantined interval is tried again, and the longest; it doubles in between.
+const QUARANTINE: (Span, Span) = (Span::secs(60), Span::secs(6 * 3_600));
+
+/// Time that is collected by one query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Nothing before this was asked for.
+    start: Timestamp,
+    /// The largest end ever taken up.
+    frontier: Timestamp,
+    /// Sorted by the ground they owe.
+    pending: Vec<Interval>,
+    /// How long a slice is now.
+    slice: Span,
+    gaps: Vec<Gap>,
+    /// The frontier before the last `take_up`, as long as the origin's clock was not heard since.
+    #[serde(skip)]
+    unproven: Option<Timestamp>,
+}
+
+/// A stretch that is to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Where reading starts.
+    pub from: Timestamp,
+    /// What lies before this, back to `from`, has been drained once and is read again for late listings.
+    pub owed: Timestamp,
+    /// Where reading ends.
+    pub to: Timestamp,
+    /// The page in hand; none: not begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
+    /// How often it was quarantined.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: u32,
+    /// While quarantined: not read before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// While quarantined: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Where in an interval's pages collecting stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The page in hand.
+    pub link: String,
+    /// Bounds that the first request of this drain named.
+    pub asked: (Timestamp, Timestamp),
+    /// Hashes of the links that were followed, this one included.
+    pub visited: Vec<u64>,
+    /// Empty pages in a row before this one.
+    pub empty: u32,
+}
+
+/// Time that will not be collected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// From here
+    pub from: Timestamp,
+    /// to here,
+    pub to: Timestamp,
+    /// because of this.
+    pub reason: String,
+}
+
+/// A window that contradicts itself: it was not written by this plugin, or was damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an interval ends before it begins or lies beyond the frontier")]
+pub struct Inconsistent;
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl Window {
+    /// Nothing collected yet; collecting begins at `start`.
+    pub fn begin(start: Timestamp) -> Self {
+        Self { start, frontier: start, pending: Vec::new(), slice: FIRST_SLICE, gaps: Vec::new(), unproven: None }
+    }
+
+    /// A closed stretch that is all owed: for reading again.
+    pub fn over(from: Timestamp, to: Timestamp) -> Self {
+        let mut window = Self::begin(from);
+        window.take_up(to, Span::ZERO);
+        window.unproven = None;
+        window
+    }
+
+    /// The window of a query that takes the place of several: it owes what any of them owes.
+    pub fn merged<'a>(windows: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        let windows: Vec<_> = windows.into_iter().collect();
+        let start = windows.iter().map(|window| window.start).min()?;
+        let frontier = windows.iter().map(|window| window.frontier).min()?;
+        let mut merged = Self { frontier, ..Self::begin(start) };
+        for interval in windows.iter().flat_map(|window| &window.pending) {
+            let to = interval.to.min(frontier);
+            if interval.owed < to {
+                merged.pending.push(Interval::new(interval.from.min(to), interval.owed, to));
+            }
+        }
+        merged.pending.sort_by_key(|interval| (interval.owed, interval.to));
+        merged.bound();
+        Some(merged)
+    }
+
+    /// Whether it can have been written by this plugin.
+    pub fn verify(&self) -> Result<(), Inconsistent> {
+        let sound = |i: &Interval| i.from <= i.owed && i.owed <= i.to && i.from < i.to && i.to <= self.frontier;
+        let right = self.pending.iter().all(sound) && self.slice >= SHORTEST && self.start <= self.frontier;
+        if right { Ok(()) } else { Err(Inconsistent) }
+    }
+
+    /// Everything listed up to here is delivered.
+    pub fn watermark(&self) -> Timestamp {
+        let owed = self.pending.iter().filter(|interval| interval.owes()).map(|interval| interval.owed).min();
+        owed.unwrap_or(self.frontier)
+    }
+
+    /// The largest end ever taken up.
+    pub fn frontier(&self) -> Timestamp {
+        self.frontier
+    }
+
+    /// What is not drained, sorted by the ground it owes.
+    pub fn pending(&self) -> &[Interval] {
+        &self.pending
+    }
+
+    /// One of them.
+    pub fn interval(&self, index: usize) -> Option<&Interval> {
+        self.pending.get(index)
+    }
+
+    /// Time that will not be collected.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Takes up everything to `to` and reads the `overlap` before the frontier again. Does nothing if `to` is not beyond
+    /// the frontier: then the clock has to catch up first.
+    pub fn take_up(&mut self, to: Timestamp, overlap: Span) {
+        if to <= self.frontier {
+            return;
+        }
+        let from = (self.frontier - overlap).max(self.start);
+        self.pending.push(Interval::new(from, self.frontier, to));
+        self.unproven = Some(self.frontier);
+        self.frontier = to;
+        self.bound();
+    }
+
+    /// Whether something was taken up and the origin's clock was not heard since.
+    pub fn is_unproven(&self) -> bool {
+        self.unproven.is_some()
+    }
+
+    /// The origin was heard: takes back what was just taken up beyond `limit`, since its clock is not there yet. None: it
+    /// did not say what time it is. False: nothing is left of what was taken up.
+    pub fn prove(&mut self, limit: Option<Timestamp>) -> bool {
+        let Some(before) = self.unproven.take() else { return true };
+        let limit = limit.unwrap_or(self.frontier).max(before);
+        if limit >= self.frontier {
+            return true;
+        }
+        self.frontier = limit;
+        self.pending.retain_mut(|interval| {
+            if interval.to <= limit {
+                return true;
+            }
+            interval.to = limit;
+            // With no ground left that it owes, its overlap goes too: the next take-up reads that again.
+            interval.owed < interval.to
+        });
+        limit > before
+    }
+
+    /// Gives up everything before `earliest` and says which time that was.
+    pub fn clamp(&mut self, earliest: Timestamp, reason: &str) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        self.pending.retain_mut(|interval| {
+            if interval.from >= earliest {
+                return true;
+            }
+            if interval.owed < earliest.min(interval.to) {
+                gaps.push(Gap { from: interval.owed, to: earliest.min(interval.to), reason: reason.to_owned() });
+            }
+            *interval =
+                Interval { from: earliest, owed: interval.owed.max(earliest), cursor: None, ..interval.clone() };
+            interval.from < interval.to
+        });
+        self.start = self.start.max(earliest.min(self.frontier));
+        self.note_gaps(&gaps);
+        gaps
+    }
+
+    /// Keeps the gaps for the view.
+    pub fn note_gaps(&mut self, gaps: &[Gap]) {
+        self.gaps.extend_from_slice(gaps);
+        while self.gaps.len() > MOST_GAPS {
+            let oldest = self.gaps.remove(0);
+            if let Some(next) = self.gaps.first_mut() {
+                next.from = next.from.min(oldest.from);
+                next.to = next.to.max(oldest.to);
+            }
+        }
+    }
+
+    /// Collects from `since` on again, by an operator's wish. What was owed before it is a gap.
+    pub fn reset(&mut self, since: Timestamp) -> Vec<Gap> {
+        let reason = "reset by an operator";
+        let skipped = |from: Timestamp, to: Timestamp| {
+            let to = to.min(since);
+            (from < to).then(|| Gap { from, to, reason: reason.to_owned() })
+        };
+        let mut gaps: Vec<_> = self
+            .pending
+            .iter()
+            .filter(|i| i.owes())
+            .filter_map(|interval| skipped(interval.owed, interval.to))
+            .collect();
+        gaps.extend(skipped(self.frontier, since));
+        *self = Self { gaps: std::mem::take(&mut self.gaps), ..Self::begin(since) };
+        self.note_gaps(&gaps);
+        gaps
+    }
+
+    /// The newest interval.
+    pub fn newest(&self) -> Option<usize> {
+        (0..self.pending.len()).max_by_key(|index| self.pending.get(*index).map(|interval| interval.to))
+    }
+
+    /// The oldest interval that may be read at `now`.
+    pub fn oldest(&self, now: Timestamp) -> Option<usize> {
+        self.pending.iter().position(|interval| interval.may_be_read(now))
+    }
+
+    /// Cuts the newest slice off an interval that is longer than one and not begun. Returns where the slice is.
+    pub fn cut_newest(&mut self, index: usize) -> usize {
+        match self.pending.get(index) {
+            Some(interval) if interval.cursor.is_none() && interval.length() > self.slice => {
+                let at = interval.to - self.slice;
+                self.split(index, at)
+            }
+            _ => index,
+        }
+    }
+
+    /// Cuts the oldest slice off, likewise.
+    pub fn cut_oldest(&mut self, index: usize) -> usize {
+        match self.pending.get(index) {
+            Some(interval) if interval.cursor.is_none() && interval.length() > self.slice => {
+                let at = interval.from + self.slice;
+                self.split(index, at);
+                index
+            }
+            _ => index,
+        }
+    }
+
+    /// Replaces the interval by its halves, not begun; false: it is too short for that.
+    pub fn halve(&mut self, index: usize) -> bool {
+        let Some(interval) = self.pending.get_mut(index) else { return false };
+        interval.cursor = None;
+        if interval.length() < SHORTEST.times(2) {
+            return false;
+        }
+        let half = interval.length().half();
+        let at = interval.from + half;
+        self.slice = half.max(SHORTEST).min(self.slice);
+        self.split(index, at);
+        true
+    }
+
+    /// Splits at a time inside; returns where the newer part is.
+    fn split(&mut self, index: usize, at: Timestamp) -> usize {
+        let Some(older) = self.pending.get_mut(index) else { return index };
+        let newer = Interval { from: at, owed: older.owed.max(at), cursor: None, ..older.clone() };
+        older.owed = older.owed.min(at);
+        older.to = at;
+        older.cursor = None;
+        self.pending.insert(index + 1, newer);
+        index + 1
+    }
+
+    /// Remembers the page in hand.
+    pub fn advance(&mut self, index: usize, cursor: Cursor) {
+        if let Some(interval) = self.pending.get_mut(index) {
+            interval.cursor = Some(cursor);
+        }
+    }
+
+    /// The interval's last page is delivered. `sparse`: it had so few pages that slices may grow.
+    pub fn drained(&mut self, index: usize, sparse: bool) {
+        if index < self.pending.len() {
+            let interval = self.pending.remove(index);
+            if sparse && interval.length() >= self.slice {
+                self.slice = self.slice.times(2).min(LONGEST_SLICE);
+            }
+        }
+        // Intervals were split as they were read; only here, with none in hand, may they merge.
+        self.bound();
+    }
+
+    /// Sets an interval aside that cannot be read; it stays owed. Returns when it is tried again.
+    pub fn quarantine(&mut self, index: usize, now: Timestamp, reason: &str) -> Timestamp {
+        let (first, longest) = QUARANTINE;
+        let Some(interval) = self.pending.get_mut(index) else { return now + first };
+        let doublings = interval.failed.min(16);
+        let until = now + first.times(1 << doublings).min(longest);
+        interval.failed = interval.failed.saturating_add(1);
+        interval.cursor = None;
+        interval.not_before = Some(until);
+        interval.reason = Some(reason.to_owned());
+        until
+    }
+
+    /// Begun drains start anew: the query has changed.
+    pub fn forget_cursors(&mut self) {
+        for interval in &mut self.pending {
+            interval.cursor = None;
+        }
+    }
+
+    /// Merges the nearest two until the bound holds.
+    fn bound(&mut self) {
+        while self.pending.len() > MOST_PENDING {
+            let distance = |index: usize| match (self.pending.get(index), self.pending.get(index + 1)) {
+                (Some(older), Some(newer)) => (newer.from - older.to).max(Span::ZERO),
+                _ => Span::millis(i64::MAX),
+            };
+            let Some(nearest) = (0..self.pending.len() - 1).min_by_key(|index| distance(*index)) else { return };
+            let newer = self.pending.remove(nearest + 1);
+            if let Some(older) = self.pending.get_mut(nearest) {
+                *older = Interval {
+                    from: older.from.min(newer.from),
+                    owed: older.owed.min(newer.owed),
+                    to: older.to.max(newer.to),
+                    cursor: None,
+                    failed: older.failed.min(newer.failed),
+                    not_before: older.not_before.min(newer.not_before),
+                    reason: older.reason.take().or(newer.reason),
+                };
+            }
+        }
+    }
+}
+
+impl Interval {
+    fn new(from: Timestamp, owed: Timestamp, to: Timestamp) -> Self {
+        Self { from, owed, to, cursor: None, failed: 0, not_before: None, reason: None }
+    }
+
+    /// How much time is read.
+    pub fn length(&self) -> Span {
+        self.to - self.from
+    }
+
+    /// Whether any of it was never drained.
+    pub fn owes(&self) -> bool {
+        self.owed < self.to
+    }
+
+    /// Whether it is not waiting in quarantine.
+    pub fn may_be_read(&self, now: Timestamp) -> bool {
+        self.not_before.is_none_or(|time| time <= now)
+    }
+
+    /// The bounds of a request for it, widened, and never ending after `latest` unless that would leave nothing.
+    pub fn bounds(&self, latest: Timestamp) -> (Timestamp, Timestamp) {
+        let from = self.from - EDGE;
+        (from, (self.to + EDGE).min(latest.max(self.to)).max(from + SHORTEST))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn at(secs: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + secs * 1_000)
+    }
+
+    fn ranges(window: &Window) -> Vec<(i64, i64, i64)> {
+        let secs = |time: Timestamp| (time - at(0)).as_millis() / 1_000;
+        window.pending().iter().map(|i| (secs(i.from), secs(i.owed), secs(i.to))).collect()
+    }
+
+    #[test]
+    fn the_watermark_stands_at_the_oldest_ground_that_is_owed() {
+        let mut window = Window::begin(at(0));
+        assert_eq!(window.watermark(), at(0));
+        window.take_up(at(100), Span::secs(10));
+        assert_eq!((window.watermark(), window.frontier()), (at(0), at(100)));
+        window.drained(0, false);
+        assert_eq!(window.watermark(), at(100));
+    }
+
+    #[test]
+    fn reading_the_overlap_again_does_not_move_the_watermark_back() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(100), Span::secs(10));
+        window.drained(0, false);
+        window.take_up(at(160), Span::secs(10));
+        assert_eq!(ranges(&window), [(90, 100, 160)]);
+        assert_eq!(window.watermark(), at(100));
+        assert!(window.halve(0));
+        assert_eq!(ranges(&window), [(90, 100, 125), (125, 125, 160)]);
+    }
+
+    #[test]
+    fn half_of_an_overlap_owes_nothing_and_is_still_read() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(1_000), Span::ZERO);
+        window.drained(0, false);
+        window.take_up(at(1_010), Span::secs(100));
+        assert!(window.halve(0));
+        assert_eq!(ranges(&window), [(900, 955, 955), (955, 1_000, 1_010)]);
+        assert_eq!(window.watermark(), at(1_000));
+    }
+
+    #[test]
+    fn nothing_before_the_start_is_read_again() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(1), Span::secs(600));
+        assert_eq!(ranges(&window), [(0, 0, 1)]);
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_the_frontier_takes_nothing_up() {
+        let mut window = Window::begin(at(100));
+        window.take_up(at(50), Span::secs(10));
+        assert_eq!((window.frontier(), window.pending().len()), (at(100), 0));
+    }
+
+    #[test]
+    fn the_newest_slice_is_cut_off_at_the_end_and_the_oldest_at_the_start() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(7 * 86_400), Span::ZERO);
+        let newest = window.cut_newest(0);
+        assert_eq!(ranges(&window)[newest], (6 * 86_400, 6 * 86_400, 7 * 86_400));
+        window.drained(newest, false);
+        let oldest = window.cut_oldest(window.oldest(at(0)).unwrap());
+        assert_eq!(ranges(&window)[oldest], (0, 0, 86_400));
+    }
+
+    #[test]
+    fn a_begun_interval_is_not_cut() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(7 * 86_400), Span::ZERO);
+        window.advance(0, Cursor { link: String::new(), asked: (at(0), at(1)), visited: vec![], empty: 0 });
+        assert_eq!((window.cut_newest(0), window.pending().len()), (0, 1));
+    }
+
+    #[test]
+    fn what_the_origins_clock_has_not_reached_is_given_back() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(100), Span::ZERO);
+        assert!(window.prove(Some(at(40))));
+        assert_eq!((window.frontier(), ranges(&window)), (at(40), vec![(0, 0, 40)]));
+        assert!(window.prove(Some(at(10))), "it was heard before");
+        assert_eq!(window.frontier(), at(40));
+        window.take_up(at(100), Span::secs(10));
+        assert!(!window.prove(Some(at(20))));
+        assert_eq!((window.frontier(), ranges(&window)), (at(40), vec![(0, 0, 40)]));
+    }
+
+    #[test]
+    fn time_that_is_given_up_is_a_gap() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(100), Span::ZERO);
+        let gaps = window.clamp(at(30), "too old");
+        assert_eq!(gaps, [Gap { from: at(0), to: at(30), reason: "too old".to_owned() }]);
+        assert_eq!((ranges(&window), window.watermark()), (vec![(30, 30, 100)], at(30)));
+        assert_eq!(window.clamp(at(200), "older").len(), 1);
+        assert_eq!((window.pending().len(), window.watermark()), (0, at(100)));
+        assert!(window.clamp(at(200), "again").is_empty());
+    }
+
+    #[test]
+    fn a_quarantined_interval_waits_longer_each_time_and_stays_owed() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(2), Span::ZERO);
+        assert_eq!(window.quarantine(0, at(10), "unreadable"), at(70));
+        assert_eq!((window.oldest(at(69)), window.oldest(at(70))), (None, Some(0)));
+        assert_eq!(window.quarantine(0, at(70), "unreadable"), at(70 + 120));
+        for _ in 0..100 {
+            window.quarantine(0, at(100), "unreadable");
+        }
+        assert_eq!(window.quarantine(0, at(100), "unreadable"), at(100 + 6 * 3_600));
+        assert_eq!(window.watermark(), at(0));
+    }
+
+    #[test]
+    fn a_reset_collects_again_from_there_and_reports_what_it_skips() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(100), Span::ZERO);
+        assert_eq!(window.clone().reset(at(-50)), []);
+        let gaps = window.reset(at(200));
+        assert_eq!(gaps.iter().map(|g| (g.from, g.to)).collect::<Vec<_>>(), [(at(0), at(100)), (at(100), at(200))]);
+        assert_eq!((window.watermark(), window.frontier()), (at(200), at(200)));
+    }
+
+    #[test]
+    fn a_request_is_wider_than_its_interval_and_never_empty() {
+        let interval = Interval::new(at(10), at(10), at(20));
+        assert_eq!(interval.bounds(at(1_000)), (at(9), at(21)));
+        assert_eq!(interval.bounds(at(20)), (at(9), at(20)));
+        assert_eq!(interval.bounds(at(0)), (at(9), at(20)));
+    }
+
+    #[test]
+    fn a_query_that_replaces_several_owes_what_any_of_them_owes() {
+        let mut ahead = Window::begin(at(0));
+        ahead.take_up(at(100), Span::ZERO);
+        let mut behind = Window::begin(at(0));
+        behind.take_up(at(50), Span::ZERO);
+        behind.drained(0, false);
+        let merged = Window::merged([&ahead, &behind]).unwrap();
+        assert_eq!((merged.frontier(), ranges(&merged)), (at(50), vec![(0, 0, 50)]));
+    }
+
+    /// Everything that an engine does to a window, in any order.
+    #[derive(Clone, Debug)]
+    enum Move {
+        TakeUp(i64),
+        CutNewest,
+        CutOldest,
+        Halve(usize),
+        Quarantine(usize),
+        Drain(usize),
+    }
+
+    fn a_move() -> impl Strategy<Value = Move> {
+        prop_oneof![
+            (-100_i64..200_000).prop_map(Move::TakeUp),
+            Just(Move::CutNewest),
+            Just(Move::CutOldest),
+            (0_usize..20).prop_map(Move::Halve),
+            (0_usize..20).prop_map(Move::Quarantine),
+            (0_usize..20).prop_map(Move::Drain),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_ground_is_lost_and_the_watermark_never_goes_back(moves in proptest::collection::vec(a_move(), 0..400)) {
+            let mut window = Window::begin(at(0));
+            let mut drained: Vec<(Timestamp, Timestamp)> = Vec::new();
+            let mut clock = 0;
+            for step in moves {
+                let before = (window.watermark(), window.frontier());
+                match step {
+                    Move::TakeUp(by) => {
+                        clock += by;
+                        window.take_up(at(clock), Span::secs(600));
+                    }
+                    Move::CutNewest => { window.newest().map(|i| window.cut_newest(i)); }
+                    Move::CutOldest => { window.oldest(Timestamp::MAX).map(|i| window.cut_oldest(i)); }
+                    Move::Halve(i) => { window.halve(i); }
+                    Move::Quarantine(i) => { window.quarantine(i, at(clock), "test"); }
+                    Move::Drain(i) => {
+                        if let Some(interval) = window.interval(i) {
+                            drained.push((interval.from, interval.to));
+                            window.drained(i, i % 2 == 0);
+                        }
+                    }
+                }
+                prop_assert!(window.verify().is_ok(), "{window:?}");
+                prop_assert!(window.watermark() >= before.0 && window.frontier() >= before.1);
+                prop_assert!(window.watermark() <= window.frontier());
+                prop_assert!(window.pending().len() <= MOST_PENDING);
+            }
+            // Each second before the frontier was drained, or is in an interval that is owed.
+            let covered = |time: Timestamp| {
+                drained.iter().any(|(from, to)| *from <= time && time < *to)
+                    || window.pending().iter().any(|i| i.owed <= time && time < i.to)
+            };
+            let mut time = at(0);
+            while time < window.frontier() {
+                prop_assert!(covered(time), "{time} is lost");
+                if time < window.watermark() {
+                    prop_assert!(drained.iter().any(|(from, to)| *from <= time && time < *to));
+                }
+                time = time + Span::secs(997);
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Sends requests, counts them, and tries once more what may work a moment later.
+
+use std::cell::Cell;
+
+use crate::answer::{Verdict, judge};
+use crate::effect::{Io, Level, Request, Response};
+use crate::failure::{Code, Failure};
+use crate::origin_clock::OriginClock;
+use crate::redaction::redact_verdict;
+use crate::secret::Secret;
+use crate::stream::User;
+use crate::time::Span;
+
+/// The longest pause before a fault is tried again, of which a random part is taken ("full jitter"): most faults of one
+/// server among many are over by then, and a call has 60 s for everything.
+const FAULT_PAUSE: Span = Span::secs(1);
+
+/// The longest wait that Webex may ask for and is waited within a call; a longer one ends the call, whose budget is better
+/// used by asking again later: a twelfth of the default budget.
+const SHORT_WAIT: Span = Span::secs(5);
+
+/// The way to Webex within one call of the plugin.
+#[derive(Debug)]
+pub struct Wire {
+    io: Io,
+    deadline: Span,
+    origin: OriginClock,
+    requests: Cell<u64>,
+    retries: Cell<u64>,
+}
+
+impl Wire {
+    /// `deadline` is of [`Io::elapsed`]; from then on nothing is tried again.
+    pub fn new(io: Io, deadline: Span) -> Self {
+        Self { io, deadline, origin: OriginClock::default(), requests: Cell::new(0), retries: Cell::new(0) }
+    }
+
+    /// The same deadline, nothing counted yet.
+    pub fn fork(&self) -> Self {
+        Self::new(self.io.clone(), self.deadline)
+    }
+
+    /// Sends it, and once more after a fault or a short wait. Anything but 2xx is an error, whose texts hold none of these
+    /// secrets.
+    pub async fn send(&self, secrets: &[&Secret], request: impl Fn() -> Request) -> Result<Response, Verdict> {
+        match self.send_once(secrets, request()).await {
+            Ok(response) => Ok(response),
+            Err(verdict) => match self.pause(&verdict) {
+                None => Err(verdict),
+                Some(pause) => {
+                    self.wait(pause).await;
+                    self.send_once(secrets, request()).await
+                }
+            },
+        }
+    }
+
+    /// Sends it, once.
+    pub async fn send_once(&self, secrets: &[&Secret], request: Request) -> Result<Response, Verdict> {
+        self.requests.set(self.requests.get() + 1);
+        let sent = self.io.elapsed();
+        let answer = self.io.http(request).await;
+        if let Ok(response) = &answer {
+            self.origin.observe(response, sent, self.io.elapsed());
+        }
+        let verdict = judge(&answer, self.io.now());
+        match answer {
+            Ok(response) if verdict == Verdict::Ok => Ok(response),
+            _ => Err(redact_verdict(verdict, secrets)),
+        }
+    }
+
+    /// Waits before a repetition, and counts it.
+    pub async fn wait(&self, pause: Span) {
+        self.io.log(Level::Info, "retry", format!("a request is sent again in {pause}"));
+        self.io.sleep(pause).await;
+        self.retries.set(self.retries.get() + 1);
+    }
+
+    /// How long to wait before sending once more after this answer; none: not in this call.
+    pub fn pause(&self, verdict: &Verdict) -> Option<Span> {
+        let pause = match verdict {
+            Verdict::Fault(_) => {
+                let random = u64::from_le_bytes(self.io.random()) % (FAULT_PAUSE.as_millis().unsigned_abs() + 1);
+                Span::millis(i64::try_from(random).unwrap_or_default())
+            }
+            Verdict::Wait(span, _) if *span <= SHORT_WAIT => *span,
+            Verdict::Ok
+            | Verdict::Wait(..)
+            | Verdict::Unauthorized(_)
+            | Verdict::TooMuch(_)
+            | Verdict::Refused(_)
+            | Verdict::Redirected(_)
+            | Verdict::Denied(_)
+            | Verdict::Rejected(_) => return None,
+        };
+        self.time_for(pause).then_some(pause)
+    }
+
+    /// Whether there is this much time and more before the deadline, and the host does not ask to stop.
+    pub fn time_for(&self, span: Span) -> bool {
+        !self.io.stopping() && self.io.elapsed() + span < self.deadline
+    }
+
+    /// The failure of having no time left, if so.
+    pub fn out_of_time(&self, user: User) -> Option<Failure> {
+        let failure = if self.io.stopping() {
+            Failure::new(Code::Stopped, "the host asked to stop", "")
+        } else if self.io.elapsed() >= self.deadline {
+            Failure::new(Code::Deadline, "the time budget of the call ended", "")
+        } else {
+            return None;
+        };
+        Some(failure.of_user(user).at(self.io.now()))
+    }
+
+    /// What time it is at Webex, by its answers so far, errors included.
+    pub const fn origin(&self) -> &OriginClock {
+        &self.origin
+    }
+
+    /// Requests sent so far, repetitions included.
+    pub fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+
+    /// Repetitions so far.
+    pub fn retries(&self) -> u64 {
+        self.retries.get()
+    }
+}
