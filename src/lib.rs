@@ -1,4 +1,19 @@
 //! Collects Cisco Webex security events: a SIEM plugin as a WebAssembly component.
+//!
+//! All of it but `guest` is a pure core: it does no I/O and reads no clock, it asks for [`effect`]s and is driven from
+//! outside. A call flows one way: `guest` → [`fetch`] → [`page`], [`item`] → [`window`], [`seen`] → [`last_run`] → `guest`.
+//!
+//! | what | modules |
+//! | --- | --- |
+//! | the shell: contract, clock, random, network, secrets | `guest` (only on wasm32) |
+//! | what the plugin offers | [`fetch`], [`command`], [`check`], [`describe`] |
+//! | which time is collected | [`window`], [`seen`], [`last_run`], [`origin_clock`] |
+//! | what is read and delivered | [`query`], [`link`], [`page`], [`item`], [`event`] |
+//! | whom it asks, as whom | [`client`], [`wire`], [`answer`], [`oauth`], [`api`] |
+//! | words that everything shares | [`stream`], [`settings`], [`secret`], [`time`], [`failure`], [`warning`] |
+//! | how the core is driven | [`effect`] |
+//! | what people see | [`markdown`], [`redaction`] |
+
 pub mod answer;
 pub mod api;
 pub mod check;

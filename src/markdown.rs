@@ -44,6 +44,16 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// The text as code within a line.
+pub fn code(text: &str) -> String {
+    let text: String = text.chars().map(plain).collect();
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    // A fence must not touch a backtick of the text.
+    let space = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
+}
+
 /// A block of text as it is.
 pub fn block(language: &str, text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
@@ -68,6 +78,13 @@ mod tests {
     #[track_caller]
     fn check(text: &str, want: &str) {
         assert_eq!(escape(text), want, "{text}");
+    }
+
+    #[test]
+    fn code_is_closed_by_its_own_fence_only() {
+        assert_eq!(code("http://127.0.0.1/callback"), "`http://127.0.0.1/callback`");
+        assert_eq!(code("a`b"), "``a`b``");
+        assert_eq!(code("`a``"), "``` `a`` ```");
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl Window {
                 merged.pending.push(Interval::new(interval.from.min(to), interval.owed, to));
             }
         }
-        merged.pending.sort_by_key(|interval| (interval.owed, interval.to));
+        merged.pending.sort_unstable_by_key(|interval| (interval.owed, interval.to));
         merged.bound();
         Some(merged)
     }

@@ -1,1 +1,38 @@
-//! x
+//! A complete host for plugins of the world `siem:plugin/plugin`: it runs the component, collects, delivers, remembers.
+//!
+//! The rooms, each with one door:
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`runtime`] | the engine, the component, one call into it; what the plugin imports |
+//! | [`net`] | the one way out: allowed origins, pooled connections, limits |
+//! | [`secrets`] | what must not be printed: configured secrets and the tokens that the plugin writes |
+//! | [`state`] | last-run, replaced atomically and never read back torn |
+//! | [`sink`] | where events go; returns when they are there |
+//! | [`config`] | `webex.toml`: the table of keys, its reader, its template |
+//! | [`collect`] | the cycle: state, call, delivery, state |
+//! | [`cli`] | people: commands, words, exit codes |
+//! | [`demo`] | the whole job against a simulated tenant |
+//! | [`simulator`] | the tenant that the demo and the tests run against |
+//! | [`durable`] | files that survive a crash, locks between processes |
+//! | [`log`] | lines for the operator |
+//! | [`stop`] | the wish to end, passed to everything that waits |
+//!
+//! None of them but [`config`] and [`demo`] knows the product; last-run is opaque to all of them.
+
+pub mod cli;
+pub mod collect;
+pub mod config;
+pub mod demo;
+pub mod durable;
+pub mod log;
+pub mod net;
+pub mod runtime;
+pub mod secrets;
+pub mod simulator;
+pub mod sink;
+pub mod state;
+pub mod stop;
+
+/// The component that this build was made with.
+pub const COMPONENT: &[u8] = include_bytes!(env!("PLUGIN_COMPONENT"));

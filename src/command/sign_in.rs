@@ -6,7 +6,7 @@ use super::Outcome;
 use super::table::{TABLE, Verb};
 use crate::effect::Io;
 use crate::failure::Failure;
-use crate::markdown::escape;
+use crate::markdown::{code, escape};
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::tokens::Token;
 use crate::secret::Secret;
@@ -22,9 +22,9 @@ pub(super) async fn start(io: Io, settings: &Settings, user: User, deadline: Spa
     let readable = format!(
         "1. Open this link in a browser where the {title} of Webex is signed in, or nobody:\n\n{}\n\n\
          2. Accept. Webex leads to {} with a code; that the page may not load does not matter.\n\
-         3. Before {} run `{complete} user={user} code=…` with the whole address of that page.\n",
+         3. Before {} run `{complete} user={user} code='ADDRESS'` with the whole address of that page.\n",
         begun.link,
-        escape(&begun.redirect_uri),
+        code(&begun.redirect_uri),
         begun.until,
     );
     let outputs = json!({"SignIn": {
@@ -41,10 +41,10 @@ pub(super) async fn complete(
     io: Io,
     settings: &Settings,
     user: User,
-    code: &Secret,
+    given: &Secret,
     deadline: Span,
 ) -> Result<Outcome, Failure> {
-    let tokens = SignIn::new(io, settings, user, deadline)?.complete(code).await?;
+    let tokens = SignIn::new(io, settings, user, deadline)?.complete(given).await?;
     let expires = |token: &Option<Token>| token.as_ref().and_then(|token| token.expires).map(|time| time.to_string());
     let (access, refresh) = (expires(&tokens.access), expires(&tokens.refresh));
     let mut readable = format!("The {} has signed in.\n", user.title());

@@ -98,11 +98,11 @@ fn barrier(call: &Call<'_>, state: &StreamState) -> Option<Failure> {
     }
     let user_until = call.last_run.users.get(&call.stream.user()).and_then(|user| user.not_before);
     if let Some(until) = user_until.filter(|until| *until > now) {
-        let message = format!("Webex has asked the {} to wait until {until}", call.stream.user().title());
+        let message = format!("Webex has asked the {} to wait", call.stream.user().title());
         return Some(Failure::new(Code::RateLimited, message, "").of_stream(call.stream).at(until));
     }
     if let Some(until) = state.not_before.filter(|until| *until > now) {
-        let message = format!("Webex did not answer the last requests; the next one is at {until}");
+        let message = "Webex did not answer the last requests";
         return Some(Failure::new(Code::Unavailable, message, "").of_stream(call.stream).at(until));
     }
     None
@@ -151,7 +151,7 @@ async fn read_again(call: &Call<'_>, state: &mut StreamState, tally: &mut Tally)
 /// Lanes, the one that is most behind first, so that none starves.
 fn order(state: &StreamState) -> Vec<usize> {
     let mut lanes: Vec<_> = state.lanes.iter().map(|lane| lane.window.watermark()).enumerate().collect();
-    lanes.sort_by_key(|(index, watermark)| (*watermark, *index));
+    lanes.sort_unstable_by_key(|(index, watermark)| (*watermark, *index));
     lanes.into_iter().map(|(index, _)| index).collect()
 }
 

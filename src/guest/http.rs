@@ -170,6 +170,16 @@ fn error(code: &ErrorCode) -> HttpError {
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::HttpResponseTimeout => HttpError::Timeout,
         ErrorCode::HttpResponseBodySize(_) | ErrorCode::HttpResponseHeaderSectionSize(_) => HttpError::TooLarge,
+        ErrorCode::ConnectionRefused | ErrorCode::DestinationUnavailable => broken_because("connection refused"),
+        ErrorCode::DestinationNotFound | ErrorCode::DnsError(_) => broken_because("the host name cannot be resolved"),
+        ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => broken_because("connection closed early"),
+        ErrorCode::TlsCertificateError | ErrorCode::TlsProtocolError | ErrorCode::TlsAlertReceived(_) => {
+            broken_because("TLS failed; is the certificate of the server trusted here?")
+        }
         other => HttpError::Broken(format!("{other:?}")),
     }
+}
+
+fn broken_because(words: &str) -> HttpError {
+    HttpError::Broken(words.to_owned())
 }

@@ -1,0 +1,113 @@
+//! People: commands, words, exit codes. One file a command; results go to standard output, words to standard error.
+
+mod check;
+mod collect;
+mod commands;
+mod demo;
+mod error;
+mod init;
+mod inspect;
+mod last_run;
+mod output;
+mod progress;
+mod run;
+mod session;
+mod signals;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use error::{CliError, Exit};
+
+/// How long work that nobody waits for any more may hold up the end of the program: a read of standard input, mostly.
+const LEAVE: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Collects audit and compliance events of Cisco Webex through a plugin component.
+#[derive(Debug, Parser)]
+#[command(name = "webex-collector", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 sign-in needed; \
+    4 some streams failed, the others are delivered; 5 a sink refused.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+struct Global {
+    /// Settings file
+    #[arg(long, global = true, value_name = "PATH", default_value = "webex.toml")]
+    config: PathBuf,
+    /// Plugin component to run [default: the one built in]
+    #[arg(long, global = true, value_name = "PATH")]
+    component: Option<PathBuf>,
+    /// Results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// More about what goes on; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole job against a simulated tenant
+    Demo(demo::Options),
+    /// Collect what is new, deliver it, remember it
+    Collect(collect::Options),
+    /// Run one command of the plugin
+    Run(run::Options),
+    /// List the plugin's commands
+    Commands(commands::Options),
+    /// Show or change where collecting stands
+    LastRun(last_run::Options),
+    /// Look at settings, sign-ins, streams, state and sinks
+    Check,
+    /// Write a commented settings file
+    Init(init::Options),
+    /// Show what the component imports, exports and needs
+    Inspect,
+}
+
+/// Parses the command line, runs it, and says how it went.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // If even that cannot be written there is no one to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let tasks = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(tasks) => tasks,
+        Err(error) => {
+            eprintln!("error: the program cannot start its threads: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let exit = tasks.block_on(run(cli)).unwrap_or_else(|error| {
+        eprintln!("error: {}", error.line());
+        error.exit()
+    });
+    tasks.shutdown_timeout(LEAVE);
+    exit.into()
+}
+
+async fn run(cli: Cli) -> Result<Exit, CliError> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Demo(options) => demo::run(global, &options).await,
+        Command::Collect(options) => collect::run(global, &options).await,
+        Command::Run(options) => run::run(global, &options).await,
+        Command::Commands(options) => commands::run(global, &options).await,
+        Command::LastRun(options) => last_run::run(global, options).await,
+        Command::Check => check::run(global).await,
+        Command::Init(options) => init::run(global, &options).await,
+        Command::Inspect => inspect::run(global).await,
+    }
+}

@@ -1,0 +1,141 @@
+//! `check`: what the plugin finds, and what the host needs.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::session::Session;
+use super::{CliError, Exit, Global, output, session};
+use crate::config::Config;
+use crate::durable;
+use crate::runtime::{Description, Finding, Verdict};
+use crate::stop::Stop;
+
+pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
+    let session = Session::open(global, session::log(global, None), Stop::new()).await?;
+    let mut findings = host(&session.config);
+    let stored = match session.state.load() {
+        Ok(stored) => session.tenant.get_last_run(stored.as_ref()).await?.err().map(CliError::plugin),
+        Err(error) => Some(error.into()),
+    };
+    findings.push(match stored {
+        None => ok("state", "where collecting stands can be read"),
+        Some(error) => fail("state", "corrupt-last-run", &error.line(), ""),
+    });
+    findings.extend(session.tenant.check().await?);
+    if global.json {
+        output::json(&findings.iter().map(as_json).collect())?;
+    } else {
+        let lines = findings.iter().map(|finding| in_words(finding, &session.config));
+        output::result(&output::shown(&lines.collect::<String>()))?;
+    }
+    Ok(exit(&findings, &session.tenant.describe().await?))
+}
+
+/// State folder and sinks.
+fn host(config: &Config) -> Vec<Finding> {
+    let folder = &config.state_dir;
+    let state = durable::folder(folder).and_then(|()| {
+        let probe = tempfile::NamedTempFile::new_in(folder);
+        probe.map(drop).map_err(durable::DurableError::io("write in", folder))
+    });
+    let mut findings = vec![match state {
+        Ok(()) => ok("state_dir", &format!("{} can be written and is closed to others", folder.display())),
+        Err(error) => fail("state_dir", "not-writable", &error.to_string(), "name another folder as `state_dir`"),
+    }];
+    findings.extend(config.sinks.iter().map(|path| sink(path)));
+    findings
+}
+
+fn sink(path: &Path) -> Finding {
+    if path == Path::new("-") {
+        return ok("sink", "events go to standard output");
+    }
+    let name = path.display();
+    // Nothing is made here; a folder that takes a file is enough.
+    let writable = match OpenOptions::new().append(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            tempfile::NamedTempFile::new_in(folder).map(drop)
+        }
+        Err(error) => Err(error),
+    };
+    match writable {
+        Ok(()) => ok("sink", &format!("{name} can be written")),
+        Err(error) => {
+            fail("sink", "not-writable", &format!("{name} cannot be written: {error}"), "mend `path` of the sink")
+        }
+    }
+}
+
+fn ok(subject: &str, text: &str) -> Finding {
+    finding(subject, Verdict::Ok, "ok", text, "")
+}
+
+fn fail(subject: &str, code: &str, text: &str, remedy: &str) -> Finding {
+    finding(subject, Verdict::Fail, code, text, remedy)
+}
+
+fn finding(subject: &str, verdict: Verdict, code: &str, text: &str, remedy: &str) -> Finding {
+    Finding { subject: subject.into(), verdict, code: code.into(), text: text.into(), remedy: remedy.into() }
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warn => "warn",
+        Verdict::Fail => "fail",
+    }
+}
+
+fn in_words(finding: &Finding, config: &Config) -> String {
+    let mut line = format!("{:4}  {:20}  {}", verdict(finding.verdict), finding.subject, one_line(&finding.text));
+    if !finding.remedy.is_empty() {
+        line.push_str(&format!("; {}", one_line(&finding.remedy)));
+    }
+    if finding.code == "invalid-setting"
+        && let Some(place) = super::error::named_setting(&finding.text).and_then(|name| config.place_of(name))
+    {
+        line.push_str(&format!(" ({place})"));
+    }
+    line.push('\n');
+    line
+}
+
+fn one_line(text: &str) -> String {
+    crate::log::plain(text).trim_end_matches('.').to_owned()
+}
+
+fn as_json(finding: &Finding) -> serde_json::Value {
+    json!({
+        "subject": finding.subject,
+        "verdict": verdict(finding.verdict),
+        "code": finding.code,
+        "text": finding.text,
+        "remedy": finding.remedy,
+    })
+}
+
+/// The most basic fault decides; if only streams fail and others do not, that is told.
+fn exit(findings: &[Finding], plugin: &Description) -> Exit {
+    let failed: Vec<&Finding> = findings.iter().filter(|finding| finding.verdict == Verdict::Fail).collect();
+    if failed.is_empty() {
+        return Exit::Done;
+    }
+    let exits: Vec<Exit> = failed.iter().map(|finding| Exit::of_code(&finding.code)).collect();
+    if exits.contains(&Exit::Usage) {
+        return Exit::Usage;
+    }
+    let is_stream = |finding: &Finding| plugin.streams.iter().any(|stream| stream.name == finding.subject);
+    let some_work = findings.iter().any(|finding| finding.verdict != Verdict::Fail && is_stream(finding));
+    if some_work && failed.iter().all(|finding| is_stream(finding)) {
+        return Exit::Partial;
+    }
+    if failed.iter().any(|finding| finding.subject == "sink") {
+        return Exit::Sink;
+    }
+    if exits.contains(&Exit::SignIn) { Exit::SignIn } else { Exit::Failed }
+}

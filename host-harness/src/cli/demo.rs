@@ -1,0 +1,106 @@
+//! `demo`: the whole job against a simulated tenant.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::progress::Progress;
+use super::{CliError, Exit, Global, output, session, signals};
+use crate::demo::{self, Outcome, Step};
+use crate::stop::Stop;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Where the events go, one line each; `-` is standard output
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Events of the backlog, in each of the three streams
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    events: u32,
+    /// What the simulation draws from: the same number, the same tenant
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seconds for which new events come in
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    live: u64,
+}
+
+pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliError> {
+    output::words(
+        "SIMULATED: this demo runs against a Webex tenant simulated inside this program; no real tenant is asked",
+    );
+    let stop = Stop::new();
+    signals::listen(&stop);
+    let mut progress = Progress::new();
+    let options = demo::Options {
+        events: usize::try_from(options.events).unwrap_or(usize::MAX),
+        seed: options.seed,
+        live: Duration::from_secs(options.live),
+        output: options.output.clone(),
+    };
+    let log = session::log(global, progress.bars());
+    let outcome = demo::run(&session::component(global)?, &options, &log, &stop, |step| match step {
+        Step::Words(words) => progress.tell(&words),
+        Step::Collected(totals) => progress.show(totals),
+    })
+    .await;
+    progress.end();
+    let outcome = outcome?;
+    if global.json && options.output.as_os_str() != "-" {
+        output::json(&as_json(&outcome))?;
+    } else {
+        summary(&outcome, &options);
+    }
+    Ok(if outcome.stopped || outcome.tally.is_exact() { Exit::Done } else { Exit::Failed })
+}
+
+fn summary(outcome: &Outcome, options: &demo::Options) {
+    output::words("");
+    output::words("stream             listed  delivered   lost  repeated  invented");
+    for (name, stream) in &outcome.tally.streams {
+        output::words(&format!(
+            "{name:16} {:8} {:10} {:6} {:9} {:9}",
+            stream.listed, stream.delivered, stream.lost, stream.repeated, stream.invented
+        ));
+    }
+    output::words(&format!(
+        "{} requests, {} of them answered with a fault or a refusal; {} leaked secrets; 1 restart; {:.1} s",
+        outcome.requests,
+        outcome.faults,
+        outcome.leaks,
+        outcome.took.as_secs_f64()
+    ));
+    if options.output.as_os_str() != "-" {
+        output::words(&format!("the events are in {}", options.output.display()));
+    }
+    output::words(match (outcome.stopped, outcome.tally.is_exact()) {
+        (true, _) => "stopped as asked, before the end",
+        (false, true) => "each event that the simulated tenant lists was delivered once",
+        (false, false) => "the delivered events are NOT those that the simulated tenant lists",
+    });
+}
+
+fn as_json(outcome: &Outcome) -> serde_json::Value {
+    let streams = outcome.tally.streams.iter().map(|(name, stream)| {
+        let value = json!({
+            "listed": stream.listed,
+            "delivered": stream.delivered,
+            "lost": stream.lost,
+            "repeated": stream.repeated,
+            "invented": stream.invented,
+        });
+        (name.clone(), value)
+    });
+    json!({
+        "simulated": true,
+        "streams": streams.collect::<serde_json::Map<_, _>>(),
+        "requests": outcome.requests,
+        "faults": outcome.faults,
+        "leaks": outcome.leaks,
+        "restarts": 1,
+        "seconds": outcome.took.as_secs_f64(),
+        "stopped": outcome.stopped,
+    })
+}

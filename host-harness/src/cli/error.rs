@@ -1,0 +1,227 @@
+//! How a command ended, for scripts and for people.
+
+use std::error::Error as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::collect::CollectError;
+use crate::config::{Config, ConfigError, keys};
+use crate::demo::DemoError;
+use crate::durable::DurableError;
+use crate::runtime::{Failure, RuntimeError, in_words};
+use crate::secrets::SecretsError;
+use crate::sink::SinkError;
+use crate::state::StateError;
+
+/// The exit codes, which are part of the command line's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Usage or configuration.
+    Usage = 2,
+    /// A user has to sign in.
+    SignIn = 3,
+    /// Some streams failed, the others are delivered.
+    Partial = 4,
+    /// A sink refused.
+    Sink = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// By the code of a failure of the plugin.
+    pub(super) fn of_code(code: &str) -> Self {
+        match code {
+            "invalid-setting" | "invalid-argument" => Self::Usage,
+            "sign-in-needed" => Self::SignIn,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The settings file.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A word on the command line.
+    #[error("{0}")]
+    Usage(String),
+    /// A file named on the command line.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The component.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The stored state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A folder or file of the host.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    /// The store of secrets.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// A sink.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The demo.
+    #[error(transparent)]
+    Demo(Box<DemoError>),
+    /// The plugin could not do it.
+    #[error(
+        "{}{}{hint} [{}]",
+        place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default(),
+        in_words(failure),
+        failure.code
+    )]
+    Plugin {
+        /// What it says.
+        failure: Box<Failure>,
+        /// File, line and key of the setting that it names.
+        place: Option<String>,
+        /// The nearest known name, or empty.
+        hint: String,
+    },
+}
+
+impl From<CollectError> for CliError {
+    fn from(error: CollectError) -> Self {
+        match error {
+            CollectError::State(error) => error.into(),
+            CollectError::Sink(error) => error.into(),
+            CollectError::Runtime(error) => error.into(),
+            CollectError::Failed(failure) => Self::Plugin { failure, place: None, hint: String::new() },
+        }
+    }
+}
+
+impl From<DemoError> for CliError {
+    fn from(error: DemoError) -> Self {
+        match error {
+            DemoError::Sink(error) | DemoError::Collect(CollectError::Sink(error)) => error.into(),
+            error => Self::Demo(Box::new(error)),
+        }
+    }
+}
+
+impl CliError {
+    /// A failure of the plugin.
+    pub(super) fn plugin(failure: Failure) -> Self {
+        Self::Plugin { failure: Box::new(failure), place: None, hint: String::new() }
+    }
+
+    /// With the line of the settings file, where it is about a setting.
+    #[must_use]
+    pub(super) fn placed(mut self, config: &Config) -> Self {
+        if let Self::Plugin { failure, place, .. } = &mut self
+            && failure.code == "invalid-setting"
+        {
+            *place = named_setting(&failure.message).and_then(|name| config.place_of(name));
+        }
+        self
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::Usage(_) | Self::File { .. } | Self::Runtime(RuntimeError::Load(_)) => Exit::Usage,
+            Self::Sink(_) => Exit::Sink,
+            Self::Plugin { failure, .. } => Exit::of_code(&failure.code),
+            Self::Runtime(_) | Self::State(_) | Self::Durable(_) | Self::Secrets(_) | Self::Demo(_) => Exit::Failed,
+        }
+    }
+
+    /// The whole chain of causes on one line, each told once.
+    pub(super) fn line(&self) -> String {
+        let mut line = crate::log::plain(&self.to_string());
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = crate::log::plain(&error.to_string());
+            if !line.contains(&text) {
+                line = format!("{line}: {text}");
+            }
+            cause = error.source();
+        }
+        line
+    }
+}
+
+/// The setting that a message is about: the first one that it names.
+pub(super) fn named_setting(message: &str) -> Option<&'static str> {
+    let known = |word: &str| {
+        keys::KEYS.iter().find_map(|key| match key.target {
+            keys::Target::Setting(name) if name == word => Some(name),
+            keys::Target::Setting(_) | keys::Target::Secret(_) | keys::Target::Host => None,
+        })
+    };
+    message.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').find_map(known)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::runtime::Retry;
+
+    fn failure(code: &str, message: &str) -> Failure {
+        Failure {
+            code: code.into(),
+            user: None,
+            stream: None,
+            message: message.into(),
+            remedy: String::new(),
+            tracking_id: None,
+            retry: Retry::AfterAChange,
+        }
+    }
+
+    #[test]
+    fn an_invalid_setting_is_told_with_the_line_of_the_file() {
+        let config = Config::parse("[collect]\nmax_fetch = 0\n", Path::new("webex.toml")).unwrap();
+        let error =
+            CliError::plugin(failure("invalid-setting", "`max_fetch` is 0, it must be 1 or more")).placed(&config);
+        assert_eq!(
+            error.line(),
+            "webex.toml:2: `collect.max_fetch`: `max_fetch` is 0, it must be 1 or more [invalid-setting]"
+        );
+        assert_eq!(error.exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn each_code_has_its_exit() {
+        for (code, exit) in [
+            ("invalid-argument", Exit::Usage),
+            ("sign-in-needed", Exit::SignIn),
+            ("refused", Exit::Failed),
+            ("a-code-of-tomorrow", Exit::Failed),
+        ] {
+            assert_eq!(CliError::plugin(failure(code, "x")).exit(), exit, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let source = std::io::Error::other("no space left");
+        let error = CliError::File { action: "write", path: "x".into(), source };
+        assert_eq!(error.line(), "cannot write x: no space left");
+    }
+}

@@ -1,0 +1,133 @@
+//! `run`: one command of the plugin.
+
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::session::Session;
+use super::{CliError, Exit, Global, output, session, signals};
+use crate::config::nearest;
+use crate::runtime::{Command, Failure};
+use crate::sink::Sinks;
+use crate::stop::Stop;
+
+/// Bytes that are read for an argument; a code is some hundred characters, a redirected URL some thousand.
+const MAX_INPUT: u64 = 64 * 1024;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The command, see `webex-collector commands`
+    name: String,
+    /// Arguments; `-` as the value of a secret one reads it from standard input
+    #[arg(value_name = "NAME=VALUE")]
+    arguments: Vec<String>,
+}
+
+pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliError> {
+    let mut arguments = parse(&options.arguments)?;
+    let stop = Stop::new();
+    let Session { config, plugin, tenant, .. } =
+        Session::open(global, session::log(global, None), stop.clone()).await?;
+    let commands = plugin.list_commands().await?;
+    let command = commands.iter().find(|command| command.name == options.name);
+    if let Some(command) = command {
+        read_secrets(command, &mut arguments)?;
+    }
+    signals::listen(&stop);
+    let outcome = tenant
+        .run_command(&options.name, &arguments)
+        .await?
+        .map_err(|failure| explain(failure, &commands, &options.name, &arguments).placed(&config))?;
+
+    // Standard output may belong to the events.
+    let mut words_only = false;
+    if !outcome.events.is_empty() {
+        let (mut sinks, mended) = Sinks::open(&config.sinks)?;
+        mended.iter().for_each(|sentence| output::words(sentence));
+        sinks.deliver(&outcome.events)?;
+        words_only = sinks.use_stdout();
+    }
+    let text = if global.json { outcome.outputs } else { output::shown(&outcome.readable) };
+    if words_only {
+        output::words(text.trim_end());
+    } else {
+        output::result(&text)?;
+    }
+    if !outcome.events.is_empty() {
+        output::words(&format!("delivered {} events to the sinks", outcome.events.len()));
+    }
+    Ok(Exit::Done)
+}
+
+fn parse(arguments: &[String]) -> Result<Vec<(String, String)>, CliError> {
+    let mut names = BTreeSet::new();
+    let mut parsed = Vec::new();
+    for argument in arguments {
+        // The text may hold a code, so only the part before the sign is ever told.
+        let Some((name, value)) = argument.split_once('=') else {
+            return Err(CliError::Usage("arguments are written as NAME=VALUE, without blanks around the sign".into()));
+        };
+        if !names.insert(name) {
+            return Err(CliError::Usage(format!("the argument `{name}` is given twice")));
+        }
+        parsed.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(parsed)
+}
+
+/// `code=-`: a code on the command line stands in the shell's history and in the process list.
+fn read_secrets(command: &Command, arguments: &mut [(String, String)]) -> Result<(), CliError> {
+    let secret = |name: &str| command.arguments.iter().any(|argument| argument.secret && argument.name == name);
+    let mut asked = arguments.iter_mut().filter(|(name, value)| value == "-" && secret(name));
+    let Some((name, value)) = asked.next() else { return Ok(()) };
+    if let Some((other, _)) = asked.next() {
+        return Err(CliError::Usage(format!("standard input can give one of `{name}` and `{other}`, not both")));
+    }
+    let mut text = String::new();
+    let stdin = std::io::stdin();
+    let read = if stdin.is_terminal() {
+        eprint!("{name}: ");
+        stdin.read_line(&mut text)
+    } else {
+        stdin.lock().take(MAX_INPUT).read_to_string(&mut text)
+    };
+    read.map_err(|source| CliError::File { action: "read", path: PathBuf::from("standard input"), source })?;
+    *value = text.trim().to_owned();
+    if value.is_empty() {
+        return Err(CliError::Usage(format!("standard input holds no value for `{name}`")));
+    }
+    Ok(())
+}
+
+/// A failure, with the nearest name where the command or an argument is not known.
+fn explain(failure: Failure, commands: &[Command], name: &str, arguments: &[(String, String)]) -> CliError {
+    let mut hint = String::new();
+    if failure.code == "invalid-argument" {
+        hint = match commands.iter().find(|command| command.name == name) {
+            None => nearest::hint(name, commands.iter().map(|command| command.name.as_str())),
+            Some(command) => {
+                let known = || command.arguments.iter().map(|argument| argument.name.as_str());
+                let unknown = arguments.iter().find(|(name, _)| known().all(|known| known != name));
+                unknown.map(|(name, _)| nearest::hint(name, known())).unwrap_or_default()
+            }
+        };
+    }
+    CliError::Plugin { failure: Box::new(failure), place: None, hint }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_may_hold_the_sign_and_a_name_stands_once() {
+        let arguments = parse(&["code=a=b".to_owned(), "user=admin".to_owned()]).unwrap();
+        assert_eq!(arguments, [("code".into(), "a=b".into()), ("user".into(), "admin".into())]);
+        assert!(parse(&["user=a".to_owned(), "user=b".to_owned()]).is_err());
+        let message = parse(&["fake-code".to_owned()]).unwrap_err().to_string();
+        assert!(!message.contains("fake-code"), "{message}");
+    }
+}

@@ -1,0 +1,200 @@
+//! The one table of what `webex.toml` may hold, and where each key goes. The reader, the template of `init` and the README
+//! are made from it.
+
+/// Where a key's value goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A setting of the plugin.
+    Setting(&'static str),
+    /// A secret of the plugin.
+    Secret(&'static str),
+    /// The host's own.
+    Host,
+}
+
+/// What may stand behind a key. What it means is checked by whom it goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A number.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// A text such as `10m`.
+    Duration,
+    /// An array of texts, or one text with commas.
+    List,
+}
+
+impl Kind {
+    /// What is expected, with an example.
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::Text => "a text in quotes",
+            Self::Integer => "a whole number such as 2000",
+            Self::Boolean => "true or false",
+            Self::Duration => "a length of time in quotes such as \"10m\"",
+            Self::List => "an array of texts such as [\"messages\", \"memberships\"]",
+        }
+    }
+}
+
+/// How the template shows a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// As a line to fill in, with this value.
+    Open(&'static str),
+    /// As a comment with this value; `None`: the plugin's default.
+    Optional(Option<&'static str>),
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Table and name, as `admin.client_id`.
+    pub path: &'static str,
+    /// Where its value goes.
+    pub target: Target,
+    /// What may stand behind it.
+    pub kind: Kind,
+    /// Whether it must be there once its table is.
+    pub needed: bool,
+    /// The name in the Cortex collector, where that has one.
+    pub cortex: Option<&'static str>,
+    /// How the template shows it.
+    pub shown: Shown,
+    /// One sentence, where the plugin has none or a person of this host needs another.
+    pub help: Option<&'static str>,
+}
+
+/// What `base_url` is in the table, for the host's own check of it.
+pub const BASE_URL: &str = "base_url";
+/// The folder of state and secrets.
+pub const STATE_DIR: &str = "state_dir";
+/// The pause between two rounds of `collect --follow`.
+pub const INTERVAL: &str = "collect.interval";
+
+const fn setting(path: &'static str, name: &'static str, kind: Kind) -> Key {
+    let shown = Shown::Optional(None);
+    Key { path, target: Target::Setting(name), kind, needed: false, cortex: None, shown, help: None }
+}
+
+const fn secret(path: &'static str, name: &'static str) -> Key {
+    Key { target: Target::Secret(name), ..setting(path, name, Kind::Text) }
+}
+
+const fn host(path: &'static str, kind: Kind, shown: Shown, help: &'static str) -> Key {
+    Key { path, target: Target::Host, kind, needed: false, cortex: None, shown, help: Some(help) }
+}
+
+impl Key {
+    const fn in_cortex(self, name: &'static str) -> Self {
+        Self { cortex: Some(name), ..self }
+    }
+
+    const fn open(self, value: &'static str) -> Self {
+        Self { shown: Shown::Open(value), ..self }
+    }
+
+    const fn needed(self, value: &'static str) -> Self {
+        Self { needed: true, ..self.open(value) }
+    }
+
+    const fn example(self, value: &'static str) -> Self {
+        Self { shown: Shown::Optional(Some(value)), ..self }
+    }
+
+    const fn help(self, text: &'static str) -> Self {
+        Self { help: Some(text), ..self }
+    }
+
+    /// The table's name, or empty, and the key's own.
+    pub fn parts(&self) -> (&'static str, &'static str) {
+        self.path.split_once('.').unwrap_or(("", self.path))
+    }
+}
+
+/// Where an integration of Webex sends the browser after the sign-in; nothing listens there, the address bar shows the code.
+const REDIRECT: &str = "\"http://127.0.0.1:8765/callback\"";
+
+/// Every key but those of `[[sink]]`, in the order of the template.
+pub const KEYS: &[Key] = &[
+    setting(BASE_URL, "base_url", Kind::Text).in_cortex("base_url").open("\"https://webexapis.com\""),
+    host(
+        STATE_DIR,
+        Kind::Text,
+        Shown::Open("\"webex-state\""),
+        "Folder of state and tokens, beside this file if relative; closed to other accounts.",
+    ),
+    setting("admin.client_id", "admin_credentials", Kind::Text)
+        .in_cortex("admin_credentials (identifier)")
+        .needed("\"\"")
+        .help("Client ID of the integration that a full administrator signs in to."),
+    secret("admin.client_secret", "admin_credentials")
+        .in_cortex("admin_credentials (password)")
+        .needed("{ env = \"WEBEX_ADMIN_CLIENT_SECRET\" }")
+        .help("Its client secret."),
+    setting("admin.redirect_uri", "admin_app_redirect_uri", Kind::Text)
+        .in_cortex("admin_app_redirect_uri")
+        .open(REDIRECT),
+    setting("admin.org_id", "admin_org_id", Kind::Text).in_cortex("admin_org_id").open("\"\""),
+    setting("admin.scopes", "admin_scopes", Kind::Text),
+    secret("admin.refresh_token", "admin_refresh_token")
+        .example("{ file = \"admin.refresh-token\" }")
+        .help("Refresh token of a Service App, in place of the sign-in."),
+    setting("compliance_officer.client_id", "compliance_officer_credentials", Kind::Text)
+        .in_cortex("compliance_officer_credentials (identifier)")
+        .needed("\"\"")
+        .help("Client ID of the integration that a compliance officer signs in to."),
+    secret("compliance_officer.client_secret", "compliance_officer_credentials")
+        .in_cortex("compliance_officer_credentials (password)")
+        .needed("{ env = \"WEBEX_COMPLIANCE_OFFICER_CLIENT_SECRET\" }")
+        .help("Its client secret."),
+    setting("compliance_officer.redirect_uri", "compliance_officer_redirect_uri", Kind::Text)
+        .in_cortex("compliance_officer_redirect_uri")
+        .open(REDIRECT),
+    setting("compliance_officer.scopes", "compliance_officer_scopes", Kind::Text),
+    secret("compliance_officer.refresh_token", "compliance_officer_refresh_token")
+        .example("{ file = \"compliance-officer.refresh-token\" }")
+        .help("Refresh token of a Service App, in place of the sign-in."),
+    setting("collect.security_audits", "fetch_security_audit_events", Kind::Boolean)
+        .in_cortex("fetch_security_audit_events")
+        .open("false"),
+    setting("collect.first_fetch", "first_fetch", Kind::Duration),
+    setting("collect.max_fetch", "max_fetch", Kind::Integer).in_cortex("max_fetch"),
+    host(INTERVAL, Kind::Duration, Shown::Optional(Some("\"60s\"")), "Pause between two rounds of `collect --follow`."),
+    setting("collect.overlap", "overlap", Kind::Duration),
+    setting("collect.lag", "lag", Kind::Duration),
+    setting("collect.events_resources", "events_resources", Kind::List).example("[\"messages\", \"memberships\"]"),
+    setting("collect.events_types", "events_types", Kind::List).example("[\"created\", \"deleted\"]"),
+    setting("collect.admin_categories", "admin_categories", Kind::List).example("[\"USERS\", \"LOGINS\"]"),
+    setting("collect.security_categories", "security_categories", Kind::List).example("[\"LOGINS\"]"),
+    setting("privacy.message_text", "message_text", Kind::Text),
+];
+
+/// The key that gives a setting of the plugin.
+pub fn of_setting(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| matches!(key.target, Target::Setting(known) if known == name))
+}
+
+/// The key with this path.
+pub fn of_path(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_path_and_every_target_stands_once() {
+        let paths: BTreeSet<_> = KEYS.iter().map(|key| key.path).collect();
+        assert_eq!(paths.len(), KEYS.len());
+        let targets: BTreeSet<_> =
+            KEYS.iter().filter(|key| key.target != Target::Host).map(|key| format!("{:?}", key.target)).collect();
+        assert_eq!(targets.len(), KEYS.iter().filter(|key| key.target != Target::Host).count());
+    }
+}

@@ -1,0 +1,81 @@
+//! The file that `init` writes: every key, with what the plugin says about it.
+
+use std::fmt::Write as _;
+
+use super::keys::{KEYS, Key, Kind, Shown, Target};
+use crate::runtime::{Description, Setting};
+
+/// Columns of a comment.
+const WIDTH: usize = 100;
+
+const TOP: &str = "# Settings of webex-collector. Every value may also be { env = \"NAME\" } or { file = \"PATH\" }.\n\
+                   # Lines that begin with `#` show what holds without them.\n\n";
+const SINKS: &str = "\n# Where events go: one or more. A path of \"-\" is standard output.\n\
+                     [[sink]]\ntype = \"ndjson\"\npath = \"-\"\n";
+
+/// The text of a fresh `webex.toml`, with help and defaults from the plugin.
+pub fn template(plugin: &Description) -> String {
+    let mut text = TOP.to_owned();
+    let mut table = "";
+    for key in KEYS {
+        let (of, name) = key.parts();
+        if of != table {
+            let note = match of {
+                "admin" => "\n# Reads admin audits and security audits. Leave the table out if there is no such user.",
+                "compliance_officer" => "\n# Reads events. Leave the table out if there is no such user.",
+                _ => "",
+            };
+            let _ = write!(text, "{note}\n[{of}]\n");
+            table = of;
+        }
+        let setting = setting(plugin, key);
+        let told = |setting: &Setting| format!("{}. {}", setting.title, setting.help);
+        let help = key.help.map(str::to_owned).or_else(|| setting.map(told)).unwrap_or_default();
+        for line in wrap(&help) {
+            let _ = writeln!(text, "# {line}");
+        }
+        let _ = match key.shown {
+            Shown::Open(value) => writeln!(text, "{name} = {value}"),
+            Shown::Optional(Some(value)) => writeln!(text, "# {name} = {value}"),
+            Shown::Optional(None) => {
+                let default = setting.and_then(|setting| setting.default.as_deref()).unwrap_or_default();
+                writeln!(text, "# {name} = {}", literal(key.kind, default))
+            }
+        };
+    }
+    text.push_str(SINKS);
+    text
+}
+
+fn setting<'a>(plugin: &'a Description, key: &Key) -> Option<&'a Setting> {
+    let Target::Setting(name) = key.target else { return None };
+    plugin.settings.iter().find(|setting| setting.name == name)
+}
+
+/// A value as TOML.
+fn literal(kind: Kind, value: &str) -> String {
+    match kind {
+        Kind::Integer | Kind::Boolean if !value.is_empty() => value.to_owned(),
+        Kind::List => {
+            let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let items: Vec<String> = items.map(|item| toml::Value::from(item).to_string()).collect();
+            format!("[{}]", items.join(", "))
+        }
+        _ => toml::Value::from(value).to_string(),
+    }
+}
+
+/// Lines of whole words.
+fn wrap(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

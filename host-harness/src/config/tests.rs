@@ -1,0 +1,160 @@
+//! What a person writes, and what the program says to it.
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("/etc/webex/webex.toml"))
+}
+
+#[track_caller]
+fn refused(text: &str, want: &str) {
+    let message = parse(text).unwrap_err().to_string();
+    assert!(message.contains(want), "{message}\nwant: {want}");
+    assert!(!message.contains('\n'), "{message}");
+}
+
+const ADMIN: &str = "[admin]\nclient_id = \"C1\"\nclient_secret = \"fake-secret\"\n";
+
+#[test]
+fn an_empty_file_has_defaults() {
+    let config = parse("").unwrap();
+    assert_eq!(config.interval, Duration::from_secs(60));
+    assert_eq!(config.state_dir, Path::new("/etc/webex/webex-state"));
+    assert_eq!(config.sinks, [Path::new("-")]);
+    assert!(config.settings.is_empty() && config.secrets.is_empty());
+}
+
+#[test]
+fn each_key_reaches_its_setting_or_secret() {
+    let text = format!(
+        "base_url = \"https://api-usgov.webex.com\"\nstate_dir = \"/var/lib/webex\"\n{ADMIN}\
+         [compliance_officer]\nclient_id = \"C2\"\nclient_secret = \"fake-other\"\nscopes = \"a b\"\n\
+         [collect]\nsecurity_audits = true\nmax_fetch = 2_000\nlag = \"0s\"\ninterval = \"2m\"\n\
+         events_resources = [\"messages\", \"rooms\"]\nevents_types = \"created,deleted\"\n\
+         [privacy]\nmessage_text = \"drop\"\n\
+         [[sink]]\ntype = \"ndjson\"\npath = \"out/events.ndjson\"\n"
+    );
+    let config = parse(&text).unwrap();
+    let settings: Vec<(&str, &str)> = config.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    assert_eq!(
+        settings,
+        [
+            ("admin_credentials", "C1"),
+            ("base_url", "https://api-usgov.webex.com"),
+            ("compliance_officer_credentials", "C2"),
+            ("compliance_officer_scopes", "a b"),
+            ("events_resources", "messages,rooms"),
+            ("events_types", "created,deleted"),
+            ("fetch_security_audit_events", "true"),
+            ("lag", "0s"),
+            ("max_fetch", "2000"),
+            ("message_text", "drop"),
+        ]
+    );
+    assert_eq!(config.secrets["admin_credentials"].expose(), "fake-secret");
+    assert_eq!(config.secrets["compliance_officer_credentials"].expose(), "fake-other");
+    assert_eq!(config.interval, Duration::from_secs(120));
+    assert_eq!(config.state_dir, Path::new("/var/lib/webex"));
+    assert_eq!(config.sinks, [Path::new("/etc/webex/out/events.ndjson")]);
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_line_and_the_nearest_one() {
+    refused(
+        "[collect]\nlag = \"1s\"\nintervall = \"1s\"",
+        "webex.toml:3: `collect.intervall` is not a known key; did you mean `collect.interval`?",
+    );
+    refused("base_ur = \"x\"", "webex.toml:1: `base_ur` is not a known key; did you mean `base_url`?");
+    refused("max_fetch = 1", "`max_fetch` is not a known key; did you mean `collect.max_fetch`?");
+    refused("[admins]\nclient_id = \"x\"", "did you mean `admin`?");
+    refused(
+        "[[sink]]\ntype = \"ndjson\"\npaht = \"-\"",
+        "webex.toml:3: `sink.paht` is not a known key; did you mean `path`?",
+    );
+}
+
+#[test]
+fn a_user_without_client_id_or_secret_is_told_where() {
+    refused("\n[admin]\nclient_secret = \"x\"", "webex.toml:2: [admin] needs `client_id`");
+    refused("[admin]\nclient_id = \"x\"", "[admin] needs `client_secret`");
+    refused("[admin]\nclient_id = \"\"\nclient_secret = \"x\"", "webex.toml:2: [admin] needs `client_id`");
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_told_with_what_belongs_there() {
+    refused(
+        "[collect]\nlag = 5",
+        "webex.toml:2: `collect.lag` cannot be used: it must be a length of time in quotes such as \"10m\", not integer",
+    );
+    refused("[collect]\nmax_fetch = 1.5", "a whole number such as 2000");
+    refused("[collect]\nevents_types = [1]", "an array of texts");
+    refused("admin = 1", "`admin` must be a table");
+    refused("[collect]\ninterval = \"soon\"", "webex.toml:2: `collect.interval` must be a length of time");
+    refused("[collect]\ninterval = \"10ms\"", "at least 1 s");
+}
+
+#[test]
+fn a_syntax_error_has_its_line_and_not_its_text() {
+    refused("a = 1\nclient_secret = \"fake", "webex.toml:2: this is not TOML");
+    let message = parse("client_secret = \"fake").unwrap_err().to_string();
+    assert!(!message.contains("fake"), "{message}");
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_named() {
+    refused(
+        "[admin]\nclient_id = { env = \"WEBEX_COLLECTOR_TEST_UNSET\" }",
+        "webex.toml:2: `admin.client_id` cannot be used: the environment variable WEBEX_COLLECTOR_TEST_UNSET is not set",
+    );
+    refused("base_url = { envs = \"X\" }", "did you mean `env`?");
+    refused("base_url = { env = \"X\", file = \"Y\" }", "a table here must be");
+}
+
+#[test]
+fn a_file_is_found_beside_the_configuration_and_its_line_break_is_not_part_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("co.secret"), "fake-secret\n").unwrap();
+    let path = folder.path().join("webex.toml");
+    std::fs::write(&path, "[admin]\nclient_id = \"C\"\nclient_secret = { file = \"co.secret\" }\n").unwrap();
+    assert_eq!(Config::load(&path).unwrap().secrets["admin_credentials"].expose(), "fake-secret");
+    std::fs::remove_file(folder.path().join("co.secret")).unwrap();
+    let message = Config::load(&path).unwrap_err().to_string();
+    assert!(message.contains("co.secret"), "{message}");
+}
+
+#[test]
+fn plain_http_is_refused_but_on_loopback() {
+    refused(
+        "base_url = \"http://webexapis.com\"",
+        "webex.toml:1: `base_url` cannot be used: plain http is allowed on loopback only",
+    );
+    refused("base_url = \"webexapis.com\"", "not an absolute URL");
+    assert_eq!(parse("base_url = \"http://127.0.0.1:8080\"").unwrap().settings["base_url"], "http://127.0.0.1:8080");
+}
+
+#[test]
+fn a_sink_is_told_what_it_lacks() {
+    refused("[[sink]]\ntype = \"kafka\"\npath = \"-\"", "webex.toml:2: there is no sink of this type");
+    refused("[[sink]]\ntype = \"ndjson\"", "a sink needs `path`");
+    refused("[sink]\ntype = \"ndjson\"", "double brackets");
+    refused("[[sink]]\ntype=\"ndjson\"\npath=\"-\"\n[[sink]]\ntype=\"ndjson\"\npath=\"-\"", "webex.toml:6: two sinks");
+}
+
+#[test]
+fn a_missing_file_says_how_to_make_one() {
+    let message = Config::load(Path::new("/nonexistent/webex.toml")).unwrap_err().to_string();
+    assert!(message.contains("/nonexistent/webex.toml") && message.contains("init"), "{message}");
+}
+
+#[test]
+fn the_line_of_a_setting_is_found_again() {
+    let config = parse("[collect]\nmax_fetch = 0\n").unwrap();
+    assert_eq!(config.place_of("max_fetch").unwrap(), "/etc/webex/webex.toml:2: `collect.max_fetch`");
+    assert!(config.place_of("lag").unwrap().contains("does not hold"));
+    assert_eq!(config.place_of("no_setting"), None);
+}
+
+#[test]
+fn a_configuration_cannot_print_its_secrets() {
+    assert!(!format!("{:?}", parse(ADMIN).unwrap()).contains("fake-secret"));
+}

@@ -1,0 +1,189 @@
+//! Files that survive a crash, and locks between processes.
+//!
+//! A file is replaced, never edited: the new text is written beside it, forced to the disk, renamed over it, and the folder
+//! is forced to the disk. After a crash the name holds the old text or the new one.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Why a file could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum DurableError {
+    /// The system refused.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process holds the lock.
+    #[error("{path} is held by another process{holder}; stop that one or use another `state_dir`", path = path.display())]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// ` (pid …)` or empty.
+        holder: String,
+    },
+    /// Others may write here, so what is read cannot be trusted.
+    #[error("{path} can be written by other accounts; run `chmod go-w {path}`", path = path.display())]
+    Exposed {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl DurableError {
+    /// For `map_err`: what was tried with which path.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// Makes sure that `path` is a folder of this account's own: a new one is closed to others (0700), an old one must not be
+/// writable by others.
+pub fn folder(path: &Path) -> Result<(), DurableError> {
+    if !path.is_dir() {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(path).map_err(DurableError::io("create the folder", path))?;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path).map_err(DurableError::io("read", path))?.permissions().mode();
+        if mode & 0o022 != 0 {
+            return Err(DurableError::Exposed { path: path.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Puts `bytes` under `path`, readable by this account alone (0600); on the disk when it returns.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
+    let parent = parent(path);
+    let mut staged = tempfile::Builder::new()
+        .prefix(".staged-")
+        .tempfile_in(parent)
+        .map_err(DurableError::io("write beside", path))?;
+    staged.write_all(bytes).map_err(DurableError::io("write beside", path))?;
+    staged.as_file().sync_all().map_err(DurableError::io("write beside", path))?;
+    staged.persist(path).map_err(|error| error.error).map_err(DurableError::io("replace", path))?;
+    sync_folder(parent)
+}
+
+/// Forces the names in a folder to the disk.
+pub fn sync_folder(path: &Path) -> Result<(), DurableError> {
+    // Only Unix can open a folder as a file.
+    if cfg!(unix) {
+        File::open(path).and_then(|folder| folder.sync_all()).map_err(DurableError::io("write", path))?;
+    }
+    Ok(())
+}
+
+/// The text of a file, or none if there is no such file.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, DurableError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DurableError::io("read", path)(error)),
+    }
+}
+
+/// The folder that `path` stands in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Held by one process at a time, and let go when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, or says who holds it.
+    pub fn try_take(path: &Path) -> Result<Self, DurableError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(DurableError::io("open", path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // The pid is a hint; without it the message is still right.
+                let _ = file.take(20).read_to_string(&mut pid);
+                let pid = pid.trim();
+                let holder = if pid.is_empty() { String::new() } else { format!(" (pid {pid})") };
+                return Err(DurableError::Held { path: path.to_owned(), holder });
+            }
+            Err(TryLockError::Error(error)) => return Err(DurableError::io("lock", path)(error)),
+        }
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
+        written.map_err(DurableError::io("write", path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_file_is_whole_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        replace(&path, b"one").unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(read(&path).unwrap().unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing staged is left");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_second_holder_is_told_the_file_and_the_pid() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = Lock::try_take(&path).unwrap();
+        let message = Lock::try_take(&path).unwrap_err().to_string();
+        assert!(message.contains(&path.display().to_string()), "{message}");
+        assert!(message.contains(&format!("pid {}", std::process::id())), "{message}");
+        drop(held);
+        Lock::try_take(&path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_can_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let own = parent.path().join("state");
+        folder(&own).unwrap();
+        assert_eq!(fs::metadata(&own).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(folder(&own), Err(DurableError::Exposed { .. })));
+    }
+
+    #[test]
+    fn a_missing_file_is_none_and_a_refusal_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(&folder.path().join("none")).unwrap(), None);
+        assert!(matches!(read(folder.path()), Err(DurableError::Io { .. })));
+    }
+}

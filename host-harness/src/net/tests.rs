@@ -1,0 +1,165 @@
+//! Against servers on loopback that misbehave.
+
+use std::sync::atomic::AtomicUsize;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// A server that answers every request with the same bytes and counts connections; gone with the value.
+struct Server {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        let answer: Arc<[u8]> = answer.into().into();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        let task = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let answer = Arc::clone(&answer);
+                tokio::spawn(async move {
+                    let mut request = Vec::new();
+                    let mut piece = [0; 1024];
+                    while let Ok(count @ 1..) = stream.read(&mut piece).await {
+                        request.extend(piece.iter().take(count));
+                        if request.ends_with(b"\r\n\r\n") {
+                            request.clear();
+                            if stream.write_all(&answer).await.is_err() {
+                                break;
+                            }
+                            if !answer.starts_with(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n") {
+                                break;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, connections, task }
+    }
+
+    fn network(&self, log: &Log) -> Network {
+        Network::open(Policy::allow([format!("http://{}", self.address)]), None, log.clone()).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
+async fn get(network: &Network, uri: &str, options: RequestOptions) -> Result<Bytes> {
+    let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let request = http::Request::get(uri).body(body).unwrap();
+    Ok(network.send(request, options).await?.into_body().collect().await?.to_bytes())
+}
+
+#[tokio::test]
+async fn connections_are_used_again() {
+    let server = Server::answering(OK).await;
+    let network = server.network(&Log::silent());
+    for _ in 0..5 {
+        let uri = format!("http://{}/v1/events", server.address);
+        assert_eq!(get(&network, &uri, RequestOptions::default()).await.unwrap(), "{}");
+    }
+    assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    assert_eq!(network.requests(), 5);
+}
+
+#[tokio::test]
+async fn a_denied_request_is_not_sent_and_stands_in_the_log_without_its_path() {
+    let (server, log) = (Server::answering(OK).await, Log::memory());
+    let network = Network::open(Policy::allow(["http://127.0.0.1:1"]), None, log.clone()).unwrap();
+    let uri = format!("http://{}/v1?code=fake-code", server.address);
+    assert!(matches!(get(&network, &uri, RequestOptions::default()).await, Err(Error::HttpRequestDenied)));
+    assert_eq!(server.connections.load(Ordering::SeqCst), 0);
+    let [line] = log.lines().try_into().unwrap();
+    assert_eq!(line.code, "request-denied");
+    assert!(!line.to_string().contains("fake-code"), "{line}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_not_followed() {
+    let target = Server::answering(OK).await;
+    let redirect = format!("HTTP/1.1 302 Found\r\nlocation: http://{}/\r\ncontent-length: 0\r\n\r\n", target.address);
+    let server = Server::answering(redirect).await;
+    let uri = format!("http://{}/", server.address);
+    get(&server.network(&Log::silent()), &uri, RequestOptions::default()).await.unwrap();
+    assert_eq!(target.connections.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_rewritten_origin_is_checked_first_and_then_answered_by_this_machine() {
+    let server = Server::answering(OK).await;
+    let rewrite = Some(("https://webexapis.com".to_owned(), server.address));
+    let network = Network::open(Policy::allow(["https://webexapis.com"]), rewrite, Log::silent()).unwrap();
+    let options = RequestOptions::default();
+    assert_eq!(get(&network, "https://webexapis.com/v1/x?y=1", options).await.unwrap(), "{}");
+    assert!(matches!(get(&network, "https://evil.test/", options).await, Err(Error::HttpRequestDenied)));
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_told_as_such() {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let network = Network::open(Policy::allow([format!("http://{address}")]), None, Log::silent()).unwrap();
+    let got = get(&network, &format!("http://{address}/"), RequestOptions::default()).await;
+    assert!(matches!(got, Err(Error::ConnectionRefused)), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_is_an_error_and_not_a_short_answer() {
+    let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await;
+    let uri = format!("http://{}/", server.address);
+    let got = get(&server.network(&Log::silent()), &uri, RequestOptions::default()).await;
+    assert!(matches!(got, Err(Error::HttpResponseIncomplete)), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_cap_is_refused_by_its_announced_length() {
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", MAX_BODY_BYTES + 1);
+    let server = Server::answering(answer).await;
+    let uri = format!("http://{}/", server.address);
+    let got = get(&server.network(&Log::silent()), &uri, RequestOptions::default()).await;
+    assert!(matches!(got, Err(Error::HttpResponseBodySize(Some(_)))), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_is_counted() {
+    let server = Server::answering("HTTP/1.1 200 OK\r\n\r\n0123456789").await;
+    let client = client(
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth(),
+    );
+    let body: WasiBody = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let request = http::Request::get(format!("http://{}/", server.address)).body(body).unwrap();
+    let body = client.request(request).await.unwrap().into_body();
+    let got = Limited::new(body, 9, BETWEEN_BYTES, Instant::now() + WHOLE).collect().await.map(|_| ());
+    assert!(matches!(got, Err(Error::HttpResponseBodySize(Some(9)))), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_ends_in_a_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let network = Network::open(Policy::allow([format!("http://{address}")]), None, Log::silent()).unwrap();
+    let short = Some(Duration::from_millis(20));
+    let options = RequestOptions { connect_timeout: short, first_byte_timeout: short, between_bytes_timeout: None };
+    let got = get(&network, &format!("http://{address}/"), options).await;
+    assert!(matches!(got, Err(Error::HttpResponseTimeout)), "{got:?}");
+}

@@ -1,0 +1,31 @@
+//! The engine, the component, and one call into it.
+//!
+//! Each call has an instance of its own, with a memory and a time budget, so that a trap, a leak or an endless loop ends one
+//! call and never the host, and so that nothing but last-run and secrets lives from one call to the next.
+//!
+//! [`Runtime`] is the engine, [`Plugin`] a component that was loaded, [`Tenant`] a plugin with its settings, secrets and
+//! network. A call answers in two levels: the outer error is a defect or a limit ([`RuntimeError`]), the inner one is the
+//! plugin's own [`Failure`].
+
+mod bindings;
+mod clock;
+mod error;
+mod failure;
+mod guest;
+mod output;
+mod plugin;
+mod tenant;
+
+pub use bindings::exports::siem::plugin::collector::{
+    Batch, Description, FetchRequest, Finding, Gap, LastRunView, Next, PendingView, Report, Reset, SecretUse, Setting,
+    SettingKind, Stream, StreamView, TimeRange, User, Verdict, Warning,
+};
+pub use bindings::exports::siem::plugin::commands::{
+    Argument, ArgumentKind, Command, Effect, Outcome, Output as CommandOutput, OutputKind,
+};
+pub use bindings::siem::plugin::types::{Event, Failure, LastRun, LastRunPart, Retry};
+pub use clock::{Clock, Random};
+pub use error::RuntimeError;
+pub use failure::{in_words, time};
+pub use plugin::{Imports, Plugin, Runtime};
+pub use tenant::{Tenant, TenantBuilder};

@@ -1,0 +1,124 @@
+//! The engine and a component that was loaded into it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::{Config, Engine};
+
+use super::bindings::PluginPre;
+use super::error::one_line;
+use super::guest::{Guest, linker};
+use super::tenant::TenantBuilder;
+use super::{Command, Description, RuntimeError};
+
+/// How often a running plugin looks up and lets others run, and thus how late a deadline can be. The look-up costs a part of
+/// the plugin's speed at every loop, whatever this length is; an endless loop that nobody can end would cost more.
+const TICK: Duration = Duration::from_millis(50);
+
+/// One engine. Components that it has loaded keep it alive.
+#[derive(Clone)]
+pub struct Runtime {
+    engine: Engine,
+}
+
+impl Runtime {
+    /// Starts the engine and its clock.
+    ///
+    /// # Errors
+    /// The machine does not allow it.
+    pub fn new() -> Result<Self, RuntimeError> {
+        let mut config = Config::new();
+        config.wasm_component_model(true).epoch_interruption(true);
+        let engine = Engine::new(&config).map_err(|error| RuntimeError::Engine(one_line(&error)))?;
+        let weak = engine.weak();
+        std::thread::Builder::new()
+            .name("wasm-ticks".into())
+            .spawn(move || {
+                while let Some(engine) = weak.upgrade() {
+                    engine.increment_epoch();
+                    drop(engine);
+                    std::thread::sleep(TICK);
+                }
+            })
+            .map_err(|error| RuntimeError::Engine(error.to_string()))?;
+        Ok(Self { engine })
+    }
+
+    /// Compiles a component (about half a second) and checks it against the contract.
+    ///
+    /// # Errors
+    /// The bytes are no component, or one of another contract, or one that imports what this host does not give.
+    pub fn load(&self, bytes: &[u8]) -> Result<Plugin, RuntimeError> {
+        let component =
+            Component::from_binary(&self.engine, bytes).map_err(|error| RuntimeError::Load(one_line(&error)))?;
+        let contract = |error: wasmtime::Error| RuntimeError::Contract(one_line(&error));
+        let pre = linker(&self.engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(contract)?;
+        Ok(Plugin { pre: PluginPre::new(pre).map_err(contract)?, engine: self.engine.clone() })
+    }
+
+    /// What a component imports and exports, also of one that [`load`](Self::load) refuses.
+    ///
+    /// # Errors
+    /// The bytes are no component.
+    pub fn inspect(&self, bytes: &[u8]) -> Result<Imports, RuntimeError> {
+        let component =
+            Component::from_binary(&self.engine, bytes).map_err(|error| RuntimeError::Load(one_line(&error)))?;
+        let kind = component.component_type();
+        Ok(Imports {
+            imports: kind.imports(&self.engine).map(|(name, item)| entry(name, &item.ty)).collect(),
+            exports: kind.exports(&self.engine).map(|(name, item)| entry(name, &item.ty)).collect(),
+        })
+    }
+}
+
+/// Names of interfaces and functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imports {
+    /// What a host must give.
+    pub imports: Vec<String>,
+    /// What a host can call.
+    pub exports: Vec<String>,
+}
+
+fn entry(name: &str, item: &ComponentItem) -> String {
+    match item {
+        ComponentItem::ComponentInstance(_) => name.to_owned(),
+        ComponentItem::ComponentFunc(_) => format!("{name} (function)"),
+        ComponentItem::Component(_) | ComponentItem::CoreFunc(_) | ComponentItem::Module(_) => {
+            format!("{name} (code)")
+        }
+        ComponentItem::Type(_) | ComponentItem::Resource(_) => format!("{name} (type)"),
+    }
+}
+
+/// A component, compiled and checked. Clones share it.
+#[derive(Clone)]
+pub struct Plugin {
+    pub(super) pre: PluginPre<Guest>,
+    pub(super) engine: Engine,
+}
+
+impl Plugin {
+    /// A tenant of this plugin, to be given its settings and opened.
+    pub fn tenant(&self) -> TenantBuilder {
+        TenantBuilder::new(Arc::new(self.clone()))
+    }
+
+    /// What the plugin is and needs; the same for every tenant.
+    ///
+    /// # Errors
+    /// See [`RuntimeError`].
+    pub async fn describe(&self) -> Result<Description, RuntimeError> {
+        self.tenant().closed().describe().await
+    }
+
+    /// Every command; the same for every tenant.
+    ///
+    /// # Errors
+    /// See [`RuntimeError`].
+    pub async fn list_commands(&self) -> Result<Vec<Command>, RuntimeError> {
+        self.tenant().closed().list_commands().await
+    }
+}

@@ -1,0 +1,319 @@
+//! A plugin with one tenant's settings, secrets and network, and the calls into it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use wasmtime::Store;
+
+use super::clock::{Clock, Random};
+use super::guest::{Guest, Instance, Services};
+use super::{
+    Batch, Command, Description, Failure, FetchRequest, Finding, LastRun, LastRunView, Outcome, Plugin, Reset,
+    RuntimeError,
+};
+use crate::log::Log;
+use crate::net::{Network, Policy};
+use crate::secrets::{Secret, Secrets, Store as SecretStore};
+use crate::stop::Stop;
+
+/// Linear memory of one call, in bytes: a batch of 32 MiB, the pages that it is made of, their parsed form, and room.
+const MEMORY_BYTES: usize = 512 << 20;
+/// What the host copies out of one call, in bytes: a batch of 32 MiB with the largest single event and a full last-run.
+const COPIED_BYTES: usize = 256 << 20;
+/// A call that does no I/O. Milliseconds are expected; a loaded machine must not fail it.
+const LOCAL_CALL: Duration = Duration::from_secs(30);
+/// `check` and commands: some dozens of requests, each with a timeout of 30 s in the plugin.
+const REMOTE_CALL: Duration = Duration::from_secs(180);
+/// What `fetch-events` may take beyond its budget: one HTTP timeout of 30 s by the contract, and as much again to pack up.
+const FETCH_MARGIN: Duration = Duration::from_secs(60);
+/// After a request to end, how long a running call may take to pack up before it is dropped. With delivery and storing, the
+/// whole stays within 10 s.
+const GRACE: Duration = Duration::from_secs(8);
+/// The budget of a call that names none, by the contract.
+const DEFAULT_BUDGET_MS: u32 = 60_000;
+
+/// What a [`Tenant`] is made of. Everything has a default but the settings.
+pub struct TenantBuilder {
+    plugin: Arc<Plugin>,
+    settings: BTreeMap<String, String>,
+    store: SecretStore,
+    configured: BTreeMap<String, Secret>,
+    log: Log,
+    clock: Clock,
+    random: Random,
+    stop: Stop,
+    memory: usize,
+    rewrite: Option<(String, SocketAddr)>,
+}
+
+impl TenantBuilder {
+    pub(super) fn new(plugin: Arc<Plugin>) -> Self {
+        Self {
+            plugin,
+            settings: BTreeMap::new(),
+            store: SecretStore::memory(),
+            configured: BTreeMap::new(),
+            log: Log::silent(),
+            clock: Clock::System,
+            random: Random::System,
+            stop: Stop::new(),
+            memory: MEMORY_BYTES,
+            rewrite: None,
+        }
+    }
+
+    /// The plugin's settings; they also open the network, by the setting that `describe` names.
+    #[must_use]
+    pub fn settings<N: Into<String>, V: Into<String>>(mut self, settings: impl IntoIterator<Item = (N, V)>) -> Self {
+        self.settings = settings.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        self
+    }
+
+    /// Where the plugin's own secrets live; by default in memory.
+    #[must_use]
+    pub fn secret_store(mut self, store: SecretStore) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Secrets that a person has configured; the plugin reads them, and cannot change them.
+    #[must_use]
+    pub fn configured_secrets<N: Into<String>>(mut self, secrets: impl IntoIterator<Item = (N, Secret)>) -> Self {
+        self.configured = secrets.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        self
+    }
+
+    /// Where lines go; by default nowhere.
+    #[must_use]
+    pub fn log(mut self, log: Log) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// The time of day; by default the machine's.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where random bytes come from; by default the machine's secure source.
+    #[must_use]
+    pub fn random(mut self, random: Random) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// What the plugin's question `stopping` is answered from.
+    #[must_use]
+    pub fn stop(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Bytes of linear memory of a call; by default 512 MiB.
+    #[must_use]
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Sends requests for `origin`, after the policy has allowed them, to a server on this machine instead. For tests: a
+    /// plugin that speaks to `https://webexapis.com` meets a simulated tenant.
+    #[must_use]
+    pub fn rewrite(mut self, origin: impl Into<String>, server: SocketAddr) -> Self {
+        self.rewrite = Some((origin.into(), server));
+        self
+    }
+
+    /// Asks the plugin what it needs, and gives it that.
+    ///
+    /// # Errors
+    /// See [`RuntimeError`].
+    pub async fn open(self) -> Result<Tenant, RuntimeError> {
+        let description = self.plugin.describe().await?;
+        let value = |name: &String| self.settings.get(name).filter(|value| !value.trim().is_empty());
+        let policy = match description.origin_setting.as_ref().and_then(value) {
+            Some(origin) => Policy::allow([origin]),
+            None => Policy::allow(&description.origins),
+        };
+        let net = Network::open(policy, self.rewrite, self.log.clone())?;
+        let uses = description.secrets.iter().map(|secret| (secret.name.clone(), secret.written));
+        let services = Services {
+            settings: self.settings.into_iter().collect(),
+            secrets: Secrets::new(uses, self.configured, self.store),
+            net,
+            log: self.log,
+            clock: self.clock,
+            random: self.random,
+            stop: self.stop,
+            memory: self.memory,
+        };
+        Ok(Tenant { plugin: self.plugin, services: Arc::new(services), calls: AtomicU64::new(0) })
+    }
+
+    /// For calls that do no I/O: no settings, no secrets, no network.
+    pub(super) fn closed(self) -> Tenant {
+        let services = Services {
+            settings: Vec::new(),
+            secrets: Secrets::new([], BTreeMap::new(), SecretStore::memory()),
+            net: Network::closed(self.log.clone()),
+            log: self.log,
+            clock: self.clock,
+            random: self.random,
+            stop: self.stop,
+            memory: self.memory,
+        };
+        Tenant { plugin: self.plugin, services: Arc::new(services), calls: AtomicU64::new(0) }
+    }
+}
+
+/// A plugin with one tenant's settings, secrets and network.
+///
+/// Every call answers in two levels: [`RuntimeError`] when the host could not run it, [`Failure`] when the plugin could not
+/// do it. Calls with the same last-run must not overlap; that is the caller's duty.
+pub struct Tenant {
+    plugin: Arc<Plugin>,
+    services: Arc<Services>,
+    calls: AtomicU64,
+}
+
+/// Makes one call: a fresh store and instance, the call within its time, the error in words.
+macro_rules! call {
+    ($tenant:expr, $name:literal, $limit:expr, |$instance:ident, $store:ident| $call:expr) => {{
+        let limit: Duration = $limit;
+        let mut store = $tenant.store();
+        let called = {
+            let $store = &mut store;
+            let work = async move {
+                let $instance: Instance = $tenant.plugin.pre.instantiate_async(&mut *$store).await?;
+                $call.await
+            };
+            tokio::select! {
+                called = tokio::time::timeout(limit, work) => called.map_err(|_| RuntimeError::deadline($name, limit)),
+                () = $tenant.out_of_grace() => Err(RuntimeError::Stopped { call: $name }),
+            }
+        };
+        match called? {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(RuntimeError::of_call($name, &error, store.data(), $tenant.services.memory)),
+        }
+    }};
+}
+
+impl Tenant {
+    /// What the plugin is and needs.
+    ///
+    /// # Errors
+    /// See [`RuntimeError`].
+    pub async fn describe(&self) -> Result<Description, RuntimeError> {
+        call!(self, "describe", LOCAL_CALL, |plugin, store| plugin.siem_plugin_collector().call_describe(store))
+    }
+
+    /// Settings, then tokens and a small page of each stream.
+    ///
+    /// # Errors
+    /// See [`RuntimeError`].
+    pub async fn check(&self) -> Result<Vec<Finding>, RuntimeError> {
+        call!(self, "check", REMOTE_CALL, |plugin, store| plugin.siem_plugin_collector().call_check(store))
+    }
+
+    /// Collects what is new since `last_run`.
+    ///
+    /// # Errors
+    /// Outer: see [`RuntimeError`]. Inner: nothing can be collected at all.
+    pub async fn fetch_events(
+        &self,
+        last_run: Option<&LastRun>,
+        request: &FetchRequest,
+    ) -> Result<Result<Batch, Failure>, RuntimeError> {
+        let budget = Duration::from_millis(request.budget_ms.unwrap_or(DEFAULT_BUDGET_MS).into());
+        call!(self, "fetch-events", budget + FETCH_MARGIN, |plugin, store| plugin
+            .siem_plugin_collector()
+            .call_fetch_events(store, last_run, request))
+    }
+
+    /// The stored last-run, checked and in the current form, and what it says.
+    ///
+    /// # Errors
+    /// Outer: see [`RuntimeError`]. Inner: it is damaged, newer or foreign.
+    pub async fn get_last_run(&self, stored: Option<&LastRun>) -> Result<Result<LastRunView, Failure>, RuntimeError> {
+        call!(self, "get-last-run", LOCAL_CALL, |plugin, store| plugin
+            .siem_plugin_collector()
+            .call_get_last_run(store, stored))
+    }
+
+    /// The last-run with a change that an operator asks for.
+    ///
+    /// # Errors
+    /// Outer: see [`RuntimeError`]. Inner: it is damaged, newer or foreign, or the change names no stream.
+    pub async fn change_last_run(
+        &self,
+        stored: Option<&LastRun>,
+        change: &Reset,
+    ) -> Result<Result<LastRun, Failure>, RuntimeError> {
+        call!(self, "change-last-run", LOCAL_CALL, |plugin, store| plugin
+            .siem_plugin_collector()
+            .call_change_last_run(store, stored, change))
+    }
+
+    /// Every command.
+    ///
+    /// # Errors
+    /// See [`RuntimeError`].
+    pub async fn list_commands(&self) -> Result<Vec<Command>, RuntimeError> {
+        call!(self, "list", LOCAL_CALL, |plugin, store| plugin.siem_plugin_commands().call_list(store))
+    }
+
+    /// Runs a command.
+    ///
+    /// # Errors
+    /// Outer: see [`RuntimeError`]. Inner: the plugin could not do it.
+    pub async fn run_command(
+        &self,
+        name: &str,
+        arguments: &[(String, String)],
+    ) -> Result<Result<Outcome, Failure>, RuntimeError> {
+        call!(self, "run", REMOTE_CALL, |plugin, store| plugin.siem_plugin_commands().call_run(store, name, arguments))
+    }
+
+    /// The clock that the plugin sees.
+    pub fn clock(&self) -> &Clock {
+        &self.services.clock
+    }
+
+    /// Where this tenant's lines go.
+    pub fn log(&self) -> &Log {
+        &self.services.log
+    }
+
+    /// The secrets of this tenant, as the plugin sees them.
+    pub fn secrets(&self) -> &Secrets {
+        &self.services.secrets
+    }
+
+    /// Requests that went out since the tenant was opened.
+    pub fn requests(&self) -> u64 {
+        self.services.net.requests()
+    }
+
+    /// Returns when a call that was asked to end has had its time to do so.
+    async fn out_of_grace(&self) {
+        self.services.stop.requested().await;
+        tokio::time::sleep(GRACE).await;
+    }
+
+    fn store(&self) -> Store<Guest> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        let mut store = Store::new(&self.plugin.engine, Guest::new(Arc::clone(&self.services), number));
+        store.limiter(|guest| &mut guest.memory);
+        store.set_hostcall_fuel(COPIED_BYTES);
+        // At each tick the call lets others run, so that a timeout around it is met even by a loop without I/O.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        store
+    }
+}

@@ -1,0 +1,24 @@
+//! A store that is gone with the process.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Expected, Revision, Secret, SecretsError, Versioned, compare_and_set};
+
+#[derive(Default)]
+pub(super) struct MemoryStore(Mutex<BTreeMap<String, Versioned>>);
+
+impl MemoryStore {
+    pub(super) fn get(&self, name: &str) -> Option<Versioned> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) fn write(
+        &self,
+        name: &str,
+        expected: &Expected,
+        value: Option<Secret>,
+    ) -> Result<Revision, SecretsError> {
+        compare_and_set(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), name, expected, value)
+    }
+}

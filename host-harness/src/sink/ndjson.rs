@@ -1,0 +1,253 @@
+//! Bodies, one a line, to a file or to standard output.
+//!
+//! A file is only appended to. What a killed process left of a line is cut at the next start: it belongs to a batch that was
+//! not acknowledged, and comes again whole. A batch that does not fit on the disk is cut back too.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Mended, SinkError};
+use crate::runtime::Event;
+
+/// Bytes that are gathered before they are written: few system calls, little memory.
+const CHUNK: usize = 256 * 1024;
+/// Bytes that are read at a time while the end of the last whole line is looked for.
+const LOOK_BACK: u64 = 64 * 1024;
+
+/// One line an event. Lines are whole or absent.
+#[derive(Debug)]
+pub struct Ndjson(To);
+
+#[derive(Debug)]
+enum To {
+    Stdout {
+        /// Standard output where it is a file, which is then forced to the disk.
+        file: Option<File>,
+    },
+    File {
+        path: PathBuf,
+        file: File,
+        /// Length after the last batch that was acknowledged.
+        acknowledged: u64,
+    },
+}
+
+impl Ndjson {
+    /// `-` is standard output; else a file, which is made, readable by this account alone, if need be. The sentence tells
+    /// what was cut.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or another process has it.
+    pub fn open(path: &Path) -> Result<(Self, Option<Mended>), SinkError> {
+        if path == Path::new("-") {
+            return Ok((Self(To::Stdout { file: stdout_file() }), None));
+        }
+        let refused = |source| SinkError::Refused { name: path.display().to_string(), source };
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(refused)?;
+        match file.try_lock() {
+            // A device such as /dev/null, or a file system without locks, has no second writer to fear or no way to tell.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+            Err(TryLockError::WouldBlock) => return Err(SinkError::InUse { path: path.to_owned() }),
+        }
+        let length = file.metadata().map_err(refused)?.len();
+        let whole = end_of_last_line(&mut file, length).map_err(refused)?;
+        let mut mended = None;
+        if whole < length {
+            file.set_len(whole).and_then(|()| file.sync_all()).map_err(refused)?;
+            mended = Some(format!(
+                "{}: cut {} bytes of a last line that an earlier run left unfinished; its event comes again",
+                path.display(),
+                length - whole
+            ));
+        }
+        Ok((Self(To::File { path: path.to_owned(), file, acknowledged: whole }), mended))
+    }
+
+    /// Whether this is standard output.
+    pub(super) fn is_stdout(&self) -> bool {
+        matches!(self.0, To::Stdout { .. })
+    }
+
+    /// Writes the bodies; flushed, and on the disk where it is a file, when it returns.
+    ///
+    /// # Errors
+    /// The disk is full, the reader has gone, the file is not writable any more. A file is then as it was before.
+    pub fn deliver(&mut self, events: &[Event]) -> Result<(), SinkError> {
+        match &mut self.0 {
+            To::Stdout { file } => {
+                let written = write_lines(&mut io::stdout().lock(), events)
+                    .and_then(|()| io::stdout().lock().flush())
+                    .and_then(|()| file.as_ref().map_or(Ok(()), File::sync_data));
+                written.map_err(|source| match source.kind() {
+                    ErrorKind::BrokenPipe => SinkError::Closed,
+                    _ => SinkError::Refused { name: "standard output".into(), source },
+                })
+            }
+            To::File { path, file, acknowledged } => {
+                let before = *acknowledged;
+                let written = write_lines(file, events).and_then(|()| sync(file)).and_then(|()| file.metadata());
+                match written {
+                    Ok(metadata) => {
+                        *acknowledged = metadata.len();
+                        Ok(())
+                    }
+                    Err(source) => {
+                        // If even that fails, the next start cuts the torn line, and whole lines come twice, not never.
+                        let _ = file.set_len(before).and_then(|()| file.sync_all());
+                        Err(SinkError::Refused { name: path.display().to_string(), source })
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A device has nothing to force to a disk and says so.
+fn sync(file: &File) -> io::Result<()> {
+    match file.sync_data() {
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
+fn write_lines(to: &mut impl Write, events: &[Event]) -> io::Result<()> {
+    let mut lines = Vec::with_capacity(CHUNK);
+    for event in events {
+        // By the contract there is no line break in a body. In JSON one can only stand between tokens, where a space is as
+        // good, and a line must stay a line whatever a plugin does.
+        lines.extend(event.body.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+        lines.push(b'\n');
+        if lines.len() >= CHUNK {
+            to.write_all(&lines)?;
+            lines.clear();
+        }
+    }
+    to.write_all(&lines)
+}
+
+/// Where the last whole line ends: 0, or after the last line break.
+fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
+    let mut end = length;
+    while end > 0 {
+        let start = end.saturating_sub(LOOK_BACK);
+        let mut piece = Vec::new();
+        file.seek(SeekFrom::Start(start))?;
+        Read::by_ref(file).take(end - start).read_to_end(&mut piece)?;
+        if let Some(place) = piece.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + u64::try_from(place).unwrap_or(0) + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// Standard output as a file, if it is one.
+fn stdout_file() -> Option<File> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
+        file.metadata().ok()?.is_file().then_some(file)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn events(bodies: &[&str]) -> Vec<Event> {
+        let event = |body: &&str| Event {
+            id: (*body).into(),
+            org: String::new(),
+            stream: "events".into(),
+            created: None,
+            body: (*body).into(),
+        };
+        bodies.iter().map(event).collect()
+    }
+
+    fn open(path: &Path) -> (Ndjson, Option<Mended>) {
+        Ndjson::open(path).unwrap()
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_at_start_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        for (before, after) in [("{\"a\":1}\n{\"b\"", "{\"a\":1}\n"), ("{\"a\"", ""), ("", ""), ("x\n", "x\n")] {
+            fs::write(&path, before).unwrap();
+            let (_, mended) = open(&path);
+            assert_eq!(fs::read_to_string(&path).unwrap(), after);
+            assert_eq!(mended.is_some(), before != after, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn a_torn_line_longer_than_one_look_is_cut_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        fs::write(&path, format!("whole\n{}", "x".repeat(200_000))).unwrap();
+        open(&path);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "whole\n");
+    }
+
+    #[test]
+    fn batches_follow_each_other_and_earlier_lines_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        open(&path).0.deliver(&events(&["{\"a\":1}", "{\"b\":2}"])).unwrap();
+        let (mut sink, mended) = open(&path);
+        sink.deliver(&events(&["{\"c\":3}"])).unwrap();
+        assert_eq!(mended, None);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n");
+    }
+
+    #[test]
+    fn a_line_break_in_a_body_does_not_make_two_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        open(&path).0.deliver(&events(&["{\"a\":\r\n1}"])).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":  1}\n");
+    }
+
+    #[test]
+    fn a_second_process_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        let _first = open(&path);
+        assert!(matches!(Ndjson::open(&path), Err(SinkError::InUse { .. })));
+    }
+
+    #[test]
+    fn a_missing_folder_is_a_refusal_that_names_the_file() {
+        let error = Ndjson::open(Path::new("/nonexistent-folder/events.ndjson")).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent-folder/events.ndjson"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_a_refusal() {
+        let (mut sink, _) = open(Path::new("/dev/full"));
+        assert!(matches!(sink.deliver(&events(&["{}"])), Err(SinkError::Refused { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_file_is_closed_to_others() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        open(&path);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

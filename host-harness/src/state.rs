@@ -1,0 +1,251 @@
+//! Where collecting stands: one tenant's last-run, replaced atomically, checksummed, with the one before it kept.
+//!
+//! ```text
+//! <state_dir>/last-run/head.json            the last-run: its head, and names and checksums of its parts
+//!                      head.previous.json   the one before
+//!                      parts/<name>         texts that both refer to; never changed, deleted when neither names them
+//!             collector.lock                held by the one process that collects
+//! ```
+//!
+//! New parts are on the disk before the head that names them, and old ones go after it, so a crash leaves the last-run of
+//! before or the new one. What does not match its checksum is never used, and never taken for "no state yet".
+
+mod envelope;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::durable::{self, DurableError, Lock};
+use crate::runtime::{LastRun, LastRunPart};
+use envelope::Envelope;
+pub use envelope::Fault;
+
+const HEAD: &str = "head.json";
+const PREVIOUS: &str = "head.previous.json";
+const DAMAGED: &str = "head.damaged.json";
+const PARTS: &str = "parts";
+const LOCK: &str = "collector.lock";
+/// How often a reader looks before it calls the state damaged: a collection stores some times a second at most.
+const LOOKS: u32 = 3;
+/// Characters of a part's name, by the contract.
+const MAX_NAME: usize = 64;
+
+/// Why the state cannot be used. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The system, or another process.
+    #[error(transparent)]
+    File(#[from] DurableError),
+    /// The text is not what was stored.
+    #[error(
+        "the state in {path} is damaged ({fault}); {remedy}",
+        path = path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: Fault,
+        /// What to do.
+        remedy: String,
+    },
+    /// A newer program wrote it.
+    #[error(
+        "the state in {path} has the form {format}, this program knows {known}; use the newer program that wrote it",
+        path = path.display(), known = envelope::FORMAT
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its form.
+        format: u64,
+    },
+    /// The plugin breaks the contract.
+    #[error("the plugin gave a part of last-run a name that the contract does not allow; nothing was stored")]
+    PartName,
+}
+
+/// The state of one tenant, read only. For looking at it while another process collects.
+#[derive(Clone, Debug)]
+pub struct State {
+    folder: PathBuf,
+}
+
+/// The state of one tenant, to be written. One at a time on one machine.
+#[derive(Debug)]
+pub struct Writer {
+    state: State,
+    /// Parts that are known to be on the disk as they should, by name, with their checksums.
+    known: BTreeMap<String, String>,
+    _lock: Lock,
+}
+
+impl State {
+    /// The state below `state_dir`; nothing is read or made yet.
+    pub fn at(state_dir: &Path) -> Self {
+        Self { folder: state_dir.join("last-run") }
+    }
+
+    /// The stored last-run, or none where nothing was ever stored.
+    ///
+    /// # Errors
+    /// It is damaged, or a newer program wrote it.
+    pub fn load(&self) -> Result<Option<LastRun>, StateError> {
+        // A writer may sweep a part between our look at the head and our look at the part; the newer head does not name it.
+        for _ in 1..LOOKS {
+            if let Ok(read) = self.read() {
+                return Ok(read.map(|(last_run, _)| last_run));
+            }
+        }
+        Ok(self.read()?.map(|(last_run, _)| last_run))
+    }
+
+    /// Takes the state for writing. Makes the folder, closed to others, if need be.
+    ///
+    /// # Errors
+    /// Another process has taken it; the folder cannot be made, or others may write to it.
+    pub fn writer(&self) -> Result<Writer, StateError> {
+        if let Some(state_dir) = self.folder.parent() {
+            durable::folder(state_dir)?;
+        }
+        let lock = Lock::try_take(&self.folder.with_file_name(LOCK))?;
+        durable::folder(&self.folder.join(PARTS))?;
+        durable::folder(&self.folder)?;
+        Ok(Writer { state: self.clone(), known: BTreeMap::new(), _lock: lock })
+    }
+
+    /// A last-run that stands in a file of this form, with its parts beside it: the previous one, or a copy of the folder.
+    ///
+    /// # Errors
+    /// It is damaged, or a newer program wrote it.
+    pub fn load_file(path: &Path) -> Result<Option<LastRun>, StateError> {
+        let remedy = || "take another copy".to_owned();
+        match durable::read(path)? {
+            Some(text) => Ok(Some(restore(path, &text, remedy)?.0)),
+            None => Ok(None),
+        }
+    }
+
+    fn read(&self) -> Result<Option<(LastRun, Envelope)>, StateError> {
+        let head = self.folder.join(HEAD);
+        match durable::read(&head)? {
+            Some(text) => restore(&head, &text, || self.remedy()).map(Some),
+            None if self.folder.join(PREVIOUS).exists() => {
+                Err(StateError::Damaged { path: head, fault: Fault::Missing, remedy: self.remedy() })
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        let previous = self.folder.join(PREVIOUS);
+        if matches!(Self::load_file(&previous), Ok(Some(_))) {
+            let path = previous.display();
+            format!(
+                "run `webex-collector last-run import {path}` to go on from the copy before it (its one batch comes again)"
+            )
+        } else {
+            let stream = "`webex-collector last-run reset --since TIME`";
+            format!("move {} away and run {stream} to say where to go on", self.folder.display())
+        }
+    }
+}
+
+impl Writer {
+    /// The stored last-run; see [`State::load`].
+    ///
+    /// # Errors
+    /// As [`State::load`].
+    pub fn load(&mut self) -> Result<Option<LastRun>, StateError> {
+        let Some((last_run, envelope)) = self.state.read()? else { return Ok(None) };
+        self.known = envelope.parts().clone();
+        Ok(Some(last_run))
+    }
+
+    /// Stores `last_run`; on the disk when it returns. What was stored before is kept as the previous one if it is whole,
+    /// and set aside as `head.damaged.json` if it is not.
+    ///
+    /// # Errors
+    /// The disk refuses; what was stored before stands.
+    pub fn store(&mut self, last_run: &LastRun) -> Result<(), StateError> {
+        let envelope = Envelope::of(last_run);
+        if !envelope.parts().keys().all(|name| is_part_name(name)) {
+            return Err(StateError::PartName);
+        }
+        let folder = &self.state.folder;
+        self.write_parts(last_run, &envelope)?;
+
+        let head = folder.join(HEAD);
+        let mut kept = envelope.parts().clone();
+        if let Some(text) = durable::read(&head)? {
+            match Envelope::parse(&text) {
+                Ok(previous) => {
+                    durable::replace(&folder.join(PREVIOUS), &text)?;
+                    kept.extend(previous.parts().clone());
+                }
+                Err(_) => durable::replace(&folder.join(DAMAGED), &text)?,
+            }
+        }
+        durable::replace(&head, &envelope.text())?;
+        self.known = kept;
+        self.sweep();
+        Ok(())
+    }
+
+    /// Writes the parts that are not on the disk yet.
+    fn write_parts(&self, last_run: &LastRun, envelope: &Envelope) -> Result<(), StateError> {
+        let parts = self.state.folder.join(PARTS);
+        for LastRunPart { name, body } in &last_run.parts {
+            if self.known.get(name) != envelope.parts().get(name) {
+                durable::replace(&parts.join(name), body.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes parts that neither the stored last-run nor the previous one names. A part that stays is only a bit of disk.
+    fn sweep(&self) {
+        let Ok(entries) = self.state.folder.join(PARTS).read_dir() else { return };
+        for entry in entries.flatten() {
+            let named = entry.file_name().to_str().is_some_and(|name| self.known.contains_key(name));
+            if !named {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// The last-run of an envelope, with the parts that stand beside it.
+fn restore(path: &Path, text: &[u8], remedy: impl Fn() -> String) -> Result<(LastRun, Envelope), StateError> {
+    let damaged = |path: &Path, fault| StateError::Damaged { path: path.to_owned(), fault, remedy: remedy() };
+    let envelope = match Envelope::parse(text) {
+        Ok(envelope) => envelope,
+        Err(Fault::Newer(format)) => return Err(StateError::Newer { path: path.to_owned(), format }),
+        Err(fault) => return Err(damaged(path, fault)),
+    };
+    let folder = path.with_file_name(PARTS);
+    let mut parts = Vec::with_capacity(envelope.parts().len());
+    for (name, checksum) in envelope.parts() {
+        let file = folder.join(name);
+        if !is_part_name(name) {
+            return Err(damaged(path, Fault::Form));
+        }
+        let Some(body) = durable::read(&file)? else { return Err(damaged(&file, Fault::Missing)) };
+        if &envelope::checksum(&body) != checksum {
+            return Err(damaged(&file, Fault::Checksum));
+        }
+        let body = String::from_utf8(body).map_err(|_| damaged(&file, Fault::Form))?;
+        parts.push(LastRunPart { name: name.clone(), body });
+    }
+    Ok((LastRun { head: envelope.head().to_owned(), parts }, envelope))
+}
+
+/// What the contract allows, and thus what is safe as a file's name.
+fn is_part_name(name: &str) -> bool {
+    (1..=MAX_NAME).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+mod tests;

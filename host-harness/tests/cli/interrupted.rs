@@ -1,0 +1,85 @@
+//! Kills, Ctrl-C, a second process.
+
+use std::time::{Duration, Instant};
+
+use host_harness::simulator::{Latency, TenantSettings};
+use tokio::process::Child;
+
+use crate::support::{Webex, ended, interrupt};
+
+/// A tenant whose backlog takes some seconds.
+async fn slow() -> Webex {
+    let latency = Latency { min_ms: 40, max_ms: 60 };
+    let settings = TenantSettings { latency, ..TenantSettings::default() };
+    let webex = Webex::with(settings, "max_fetch = 200").await;
+    webex.backlog(2_000);
+    webex.sign_in().await;
+    webex
+}
+
+/// Waits until some events are delivered, but for a run that ends before.
+async fn delivers(webex: &Webex, child: &mut Child) {
+    let begin = Instant::now();
+    while webex.place.read("events.ndjson").lines().count() < 600 && child.try_wait().unwrap().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "nothing is delivered");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_within_ten_seconds_and_the_next_run_goes_on_there() {
+    let webex = slow().await;
+    let mut child = webex.place.command(&["collect"]).spawn().unwrap();
+    delivers(&webex, &mut child).await;
+    let asked = Instant::now();
+    interrupt(&child).await;
+    ended(child).await.exits(0).says("stopped as asked");
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(webex.delivered().len() < 6_000, "it was stopped in the middle");
+    webex.place.run(&["collect"]).await.exits(0);
+    webex.delivered_is_exact();
+}
+
+#[tokio::test]
+async fn a_kill_loses_nothing_and_repeats_at_most_the_batch_in_hand() {
+    let webex = slow().await;
+    for _ in 0..3 {
+        let mut child = webex.place.command(&["collect"]).spawn().unwrap();
+        delivers(&webex, &mut child).await;
+        child.kill().await.unwrap();
+        ended(child).await;
+    }
+    webex.place.run(&["collect"]).await.exits(0);
+    webex.delivered_is_complete();
+    // Each kill can cut off one batch between its delivery and its record: 200 events of each of the three streams.
+    let repeated: usize = webex.delivered().values().map(|times| times - 1).sum();
+    assert!(repeated <= 3 * 600, "{repeated}");
+}
+
+#[tokio::test]
+async fn a_torn_last_line_is_cut_at_the_next_start_and_told() {
+    let webex = Webex::start().await;
+    webex.backlog(10);
+    webex.sign_in().await;
+    webex.place.write("events.ndjson", "{\"torn\":");
+    webex.place.run(&["collect"]).await.exits(0).says("cut 8 bytes of a last line");
+    webex.delivered_is_exact();
+}
+
+#[tokio::test]
+async fn a_second_process_is_told_which_one_collects() {
+    let webex = Webex::start().await;
+    webex.backlog(10);
+    webex.sign_in().await;
+    let child = webex.place.command(&["collect", "--follow"]).spawn().unwrap();
+    let begin = Instant::now();
+    while !webex.place.path("webex-state/last-run/head.json").exists() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "nothing is stored");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let ran = webex.place.run(&["collect"]).await.exits(1);
+    assert!(ran.error().contains("collector.lock") && ran.error().contains("pid"), "{}", ran.error());
+    webex.place.run(&["last-run"]).await.exits(0);
+    interrupt(&child).await;
+    ended(child).await.exits(0);
+}
