@@ -57,19 +57,17 @@ pub use event_store::{ListedEvent, LoadError};
 pub use faults::{CutLength, Fault, Latency, RandomFault, RetryAfter, ScriptedFault, WrongLink};
 pub use generate::{GeneratorSettings, Organization};
 pub use listing::{
-    Bound, LastPage, LinkLife, LinkStyle, LinkWindow, ListingDelay, Order, OverCap, Paging,
-    StreamSettings,
+    Bound, LastPage, LinkLife, LinkStyle, LinkWindow, ListingDelay, Order, OverCap, Paging, StreamSettings,
 };
 pub use live::LiveRates;
 pub use oauth::{
-    Account, AuthorizeError, Integration, ReplacedToken, Role, Rotation, TokenErrorShape,
-    TokenGrant, TokenSettings,
+    Account, AuthorizeError, Integration, ReplacedToken, Role, Rotation, TokenErrorShape, TokenGrant, TokenSettings,
 };
 pub use rate_limit::RateLimit;
 pub use record::{BearerState, EndpointCount, Leak, RequestRecord};
 pub use settings::{
-    ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET,
-    REDIRECT_URI, TenantSettings, WithoutSecurityAudits,
+    ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET, REDIRECT_URI,
+    TenantSettings, WithoutSecurityAudits,
 };
 pub use stream::Stream;
 
@@ -90,11 +88,7 @@ impl SimulatedTenant {
         let origin = listener.origin();
         let tenant = Arc::new(Mutex::new(Tenant::new(settings, origin.clone())));
         let server = listener.serve(Arc::clone(&tenant));
-        Ok(Self {
-            tenant,
-            origin,
-            server,
-        })
+        Ok(Self { tenant, origin, server })
     }
 
     /// Stops it, and returns when port and connections are closed.
@@ -141,15 +135,7 @@ impl SimulatedTenant {
     pub fn add(&self, stream: Stream, created_ms: i64, listed_at_ms: i64, json: impl Into<String>) {
         let raw = json.into();
         let facets = event_store::Facets::of(&raw);
-        self.state().store.add(
-            stream,
-            event_store::NewEvent {
-                created_ms,
-                listed_at_ms,
-                raw,
-                facets,
-            },
-        );
+        self.state().store.add(stream, event_store::NewEvent { created_ms, listed_at_ms, raw, facets });
     }
 
     /// Adds one generated item and returns its id.
@@ -244,9 +230,7 @@ impl SimulatedTenant {
 
     /// Withdraws all codes and tokens of an account.
     pub fn revoke(&self, account: &str) {
-        self.state()
-            .tokens
-            .revoke(|subject| subject.account == account);
+        self.state().tokens.revoke(|subject| subject.account == account);
     }
 
     /// Ends the access tokens of an account now; its refresh tokens live on.
@@ -303,8 +287,6 @@ impl SimulatedTenant {
 
 impl std::fmt::Debug for SimulatedTenant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SimulatedTenant")
-            .field("origin", &self.origin)
-            .finish_non_exhaustive()
+        f.debug_struct("SimulatedTenant").field("origin", &self.origin).finish_non_exhaustive()
     }
 }

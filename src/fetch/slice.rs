@@ -3,11 +3,11 @@
 use url::Url;
 
 use super::Call;
-use crate::answer::Verdict;
+use crate::answer::{FAULT_WAIT, Verdict};
 use crate::client::Trouble;
 use crate::effect::Level;
 use crate::event::Event;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::item::Item;
 use crate::link::{LinkError, complete, next, resolve};
 use crate::page::{Page, PageError};
@@ -33,6 +33,10 @@ const SPARSE: usize = MOST_PAGES / 8;
 /// Restarts in a call, after which the next call goes on: a day halved down to seconds twice.
 const MOST_RESTARTS: u32 = 40;
 
+/// Intervals that are set aside in a call before the stream pauses: where nothing can be read at all, a day is not asked for
+/// second by second at full speed.
+const MOST_SET_ASIDE: u32 = 8;
+
 /// Items that are fetched again by id in a call, at most; the rest is delivered as listed.
 const MOST_FETCHED_AGAIN: u32 = 50;
 
@@ -57,6 +61,7 @@ pub(super) struct Tally {
     pub(super) gaps: Vec<Gap>,
     bytes: u64,
     restarts: u32,
+    set_aside: u32,
     fetched_again: u32,
 }
 
@@ -160,7 +165,7 @@ impl Drain<'_> {
                 Step::Full => return Ok(End::Full),
                 Step::Changed => return Ok(End::Restart),
                 Step::Unreadable(why) if why.may_pass() && !tried_again => tried_again = true,
-                Step::Unreadable(why) => return Ok(self.restart(index, &why)),
+                Step::Unreadable(why) => return self.restart(index, &why),
                 Step::Failed(failure) => return Err(failure.of_stream(self.call.stream)),
             }
         }
@@ -332,7 +337,7 @@ impl Drain<'_> {
     }
 
     /// Begins the slice again in halves, so that restarts end; one too short for that waits in quarantine.
-    fn restart(&mut self, index: usize, why: &Unreadable) -> End {
+    fn restart(&mut self, index: usize, why: &Unreadable) -> Result<End, Failure> {
         let stream = self.call.stream;
         self.tally.restarts += 1;
         if self.window.halve(index) {
@@ -341,11 +346,19 @@ impl Drain<'_> {
                 "slice-restarted",
                 format!("{stream}: a slice is read again in halves: {why}"),
             );
-            return if self.tally.restarts < MOST_RESTARTS { End::Restart } else { End::Full };
+            return Ok(if self.tally.restarts < MOST_RESTARTS { End::Restart } else { End::Full });
         }
-        let until = self.window.quarantine(index, self.call.io.now(), &why.to_string());
+        let now = self.call.io.now();
+        let until = self.window.quarantine(index, now, &why.to_string());
         let text = format!("{stream}: an interval cannot be read and is tried again at {until}: {why}");
         self.call.io.log(Level::Warn, "interval-quarantined", text);
-        End::SetAside
+        self.tally.set_aside += 1;
+        if self.tally.set_aside < MOST_SET_ASIDE {
+            return Ok(End::SetAside);
+        }
+        let message =
+            format!("listing {stream}: {MOST_SET_ASIDE} intervals in one call could not be read, the last one: {why}");
+        let remedy = "if it lasts, give Webex's support the time range";
+        Err(Failure::new(Code::NotUnderstood, message, remedy).of_stream(stream).at(now + FAULT_WAIT))
     }
 }

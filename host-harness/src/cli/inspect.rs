@@ -12,11 +12,10 @@ pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
     let bytes = session::component(global)?;
     let checksum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let runtime = Runtime::new()?;
-    let imports = runtime.inspect(&bytes)?;
-    // A component that this host cannot run can still be looked at.
-    let described = match runtime.load(&bytes) {
-        Ok(plugin) => Ok(plugin.describe().await?),
-        Err(error) => Err(error),
+    let (imports, described) = match runtime.load(&bytes) {
+        Ok(plugin) => (plugin.imports(), Ok(plugin.describe().await?)),
+        // A component that this host cannot run can still be looked at.
+        Err(error) => (runtime.inspect(&bytes)?, Err(error)),
     };
     if global.json {
         let plugin = described.as_ref().ok().map(as_json);

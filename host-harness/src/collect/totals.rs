@@ -100,7 +100,7 @@ impl StreamTotal {
             }
         }
         if let Some(failure) = &report.failure {
-            let told = self.failure.as_ref().is_some_and(|before| before.message == failure.message);
+            let told = self.failure.as_ref().is_some_and(|before| before.code == failure.code);
             if !told {
                 log.write(Level::Warn, &failure.code, &in_words(failure), &field);
             }

@@ -65,11 +65,7 @@ impl Runtime {
     pub fn inspect(&self, bytes: &[u8]) -> Result<Imports, RuntimeError> {
         let component =
             Component::from_binary(&self.engine, bytes).map_err(|error| RuntimeError::Load(one_line(&error)))?;
-        let kind = component.component_type();
-        Ok(Imports {
-            imports: kind.imports(&self.engine).map(|(name, item)| entry(name, &item.ty)).collect(),
-            exports: kind.exports(&self.engine).map(|(name, item)| entry(name, &item.ty)).collect(),
-        })
+        Ok(Imports::of(&component, &self.engine))
     }
 }
 
@@ -80,6 +76,16 @@ pub struct Imports {
     pub imports: Vec<String>,
     /// What a host can call.
     pub exports: Vec<String>,
+}
+
+impl Imports {
+    fn of(component: &Component, engine: &Engine) -> Self {
+        let kind = component.component_type();
+        Self {
+            imports: kind.imports(engine).map(|(name, item)| entry(name, &item.ty)).collect(),
+            exports: kind.exports(engine).map(|(name, item)| entry(name, &item.ty)).collect(),
+        }
+    }
 }
 
 fn entry(name: &str, item: &ComponentItem) -> String {
@@ -101,6 +107,11 @@ pub struct Plugin {
 }
 
 impl Plugin {
+    /// What the component imports and exports.
+    pub fn imports(&self) -> Imports {
+        Imports::of(self.pre.instance_pre().component(), &self.engine)
+    }
+
     /// A tenant of this plugin, to be given its settings and opened.
     pub fn tenant(&self) -> TenantBuilder {
         TenantBuilder::new(Arc::new(self.clone()))

@@ -77,11 +77,7 @@ impl Refusal {
     /// Message and description are the same text.
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         let text = text.into();
-        Self {
-            status,
-            message: text.clone(),
-            description: text,
-        }
+        Self { status, message: text.clone(), description: text }
     }
 
     pub(super) fn bad_request(text: impl Into<String>) -> Self {
@@ -97,12 +93,8 @@ impl Refusal {
     pub(super) fn unauthorized() -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
-            message:
-                "The request requires a valid access token set in the Authorization request header."
-                    .into(),
-            description:
-                "The request requires a valid access token set in the Authorization request header."
-                    .into(),
+            message: "The request requires a valid access token set in the Authorization request header.".into(),
+            description: "The request requires a valid access token set in the Authorization request header.".into(),
         }
     }
 
@@ -141,9 +133,7 @@ impl Refusal {
 
 /// The page that a gateway shows instead of JSON.
 pub(super) fn gateway_page(title: &str) -> String {
-    format!(
-        "<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    )
+    format!("<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>")
 }
 
 #[cfg(test)]
@@ -162,16 +152,8 @@ mod tests {
         let answer = Refusal::past_90_days().answer("ROUTER_1");
         let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer.status, 403);
-        assert!(
-            body["message"]
-                .as_str()
-                .unwrap()
-                .contains("User is only authorized to search within past 90 days.")
-        );
-        assert_eq!(
-            body["errors"][0]["description"],
-            "User is only authorized to search within past 90 days."
-        );
+        assert!(body["message"].as_str().unwrap().contains("User is only authorized to search within past 90 days."));
+        assert_eq!(body["errors"][0]["description"], "User is only authorized to search within past 90 days.");
         assert_eq!(body["trackingId"], "ROUTER_1");
     }
 }

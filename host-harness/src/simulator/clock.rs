@@ -22,28 +22,19 @@ impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn real() -> Self {
-        Self {
-            source: Source::Real,
-            offset_ms: 0,
-        }
+        Self { source: Source::Real, offset_ms: 0 }
     }
 
     /// A clock that stands at `now_ms` until it is set again.
     #[must_use]
     pub fn set_to(now_ms: i64) -> Self {
-        Self {
-            source: Source::Set(Arc::new(AtomicI64::new(now_ms))),
-            offset_ms: 0,
-        }
+        Self { source: Source::Set(Arc::new(AtomicI64::new(now_ms))), offset_ms: 0 }
     }
 
     /// The same source, read `offset_ms` ahead (or behind, if negative): an origin whose clock differs.
     #[must_use]
     pub fn with_offset(&self, offset_ms: i64) -> Self {
-        Self {
-            source: self.source.clone(),
-            offset_ms: self.offset_ms.saturating_add(offset_ms),
-        }
+        Self { source: self.source.clone(), offset_ms: self.offset_ms.saturating_add(offset_ms) }
     }
 
     /// Sets the shared time, before the offset. The real clock stays as it is.
@@ -84,9 +75,7 @@ pub(super) fn http_date(ms: i64) -> String {
 
 /// Milliseconds since the epoch of an RFC 3339 text; finer digits are cut off.
 pub(super) fn parse_iso(text: &str) -> Option<i64> {
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|time| time.timestamp_millis())
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_millis())
 }
 
 fn at(ms: i64) -> DateTime<Utc> {
@@ -125,25 +114,10 @@ mod tests {
     #[test]
     fn times_are_written_and_read_in_the_forms_of_webex() {
         assert_eq!(iso(1_703_000_486_006), "2023-12-19T15:41:26.006Z");
-        assert_eq!(
-            http_date(1_703_000_486_006),
-            "Tue, 19 Dec 2023 15:41:26 GMT"
-        );
-        assert_eq!(
-            parse_iso("2023-12-19T15:41:26.006Z"),
-            Some(1_703_000_486_006)
-        );
-        assert_eq!(
-            parse_iso("2023-12-19T16:41:26+01:00"),
-            Some(1_703_000_486_000)
-        );
-        for bad in [
-            "",
-            "2023-12-19",
-            "2023-12-19T15:41:26",
-            "2023-12-19T15:41:26 00:00",
-            "yesterday",
-        ] {
+        assert_eq!(http_date(1_703_000_486_006), "Tue, 19 Dec 2023 15:41:26 GMT");
+        assert_eq!(parse_iso("2023-12-19T15:41:26.006Z"), Some(1_703_000_486_006));
+        assert_eq!(parse_iso("2023-12-19T16:41:26+01:00"), Some(1_703_000_486_000));
+        for bad in ["", "2023-12-19", "2023-12-19T15:41:26", "2023-12-19T15:41:26 00:00", "yesterday"] {
             assert_eq!(parse_iso(bad), None, "{bad}");
         }
     }

@@ -38,22 +38,15 @@ impl Endpoint {
             "/v1/people/me" => Self::PeopleMe,
             "/v1/authorize" => Self::Authorize,
             "/v1/access_token" => Self::AccessToken,
-            _ => Stream::ALL
-                .into_iter()
-                .find(|stream| stream.path() == path)
-                .map_or_else(
-                    || match path.strip_prefix("/v1/events/") {
-                        Some(id) if !id.is_empty() && !id.contains('/') => Self::EventById,
-                        _ => Self::Other,
-                    },
-                    Self::from,
-                ),
+            _ => Stream::ALL.into_iter().find(|stream| stream.path() == path).map_or_else(
+                || match path.strip_prefix("/v1/events/") {
+                    Some(id) if !id.is_empty() && !id.contains('/') => Self::EventById,
+                    _ => Self::Other,
+                },
+                Self::from,
+            ),
         };
-        let wanted = if endpoint == Self::AccessToken {
-            Method::POST
-        } else {
-            Method::GET
-        };
+        let wanted = if endpoint == Self::AccessToken { Method::POST } else { Method::GET };
         (endpoint, *method == wanted)
     }
 
@@ -96,31 +89,15 @@ mod tests {
 
     #[test]
     fn every_path_has_one_endpoint_and_one_method() {
-        check(
-            &Method::GET,
-            "/v1/adminAudit/events",
-            (Endpoint::AdminAudits, true),
-        );
-        check(
-            &Method::GET,
-            "/v1/admin/securityAudit/events",
-            (Endpoint::SecurityAudits, true),
-        );
+        check(&Method::GET, "/v1/adminAudit/events", (Endpoint::AdminAudits, true));
+        check(&Method::GET, "/v1/admin/securityAudit/events", (Endpoint::SecurityAudits, true));
         check(&Method::GET, "/v1/events", (Endpoint::Events, true));
         check(&Method::POST, "/v1/events", (Endpoint::Events, false));
         check(&Method::GET, "/v1/events/abc", (Endpoint::EventById, true));
         check(&Method::GET, "/v1/events/", (Endpoint::Other, true));
         check(&Method::GET, "/v1/events/a/b", (Endpoint::Other, true));
-        check(
-            &Method::POST,
-            "/v1/access_token",
-            (Endpoint::AccessToken, true),
-        );
-        check(
-            &Method::GET,
-            "/v1/access_token",
-            (Endpoint::AccessToken, false),
-        );
+        check(&Method::POST, "/v1/access_token", (Endpoint::AccessToken, true));
+        check(&Method::GET, "/v1/access_token", (Endpoint::AccessToken, false));
         check(&Method::GET, "/events", (Endpoint::Other, true));
     }
 }

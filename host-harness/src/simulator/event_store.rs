@@ -58,9 +58,7 @@ impl Facets {
     }
 
     fn from_members(item: &Members<'_>) -> Self {
-        let data = item
-            .get("data")
-            .map_or_else(Members::new, |data| members(data.get()));
+        let data = item.get("data").map_or_else(Members::new, |data| members(data.get()));
         Self {
             id: text(item, "id"),
             actor_id: text(item, "actorId"),
@@ -126,9 +124,7 @@ impl EventStore {
         let events = self.stream_mut(stream);
         // Almost every event is the newest; the others find their place.
         let at = match events.last() {
-            Some(last) if last.place() > event.place() => {
-                events.partition_point(|other| other.place() < event.place())
-            }
+            Some(last) if last.place() > event.place() => events.partition_point(|other| other.place() < event.place()),
             _ => events.len(),
         };
         events.insert(at, event);
@@ -145,12 +141,7 @@ impl EventStore {
     }
 
     /// Adds the items of a page or an array with their text kept as it is. An item without a readable `created` takes `now_ms`.
-    pub(super) fn load(
-        &mut self,
-        stream: Stream,
-        text: &str,
-        now_ms: i64,
-    ) -> Result<usize, LoadError> {
+    pub(super) fn load(&mut self, stream: Stream, text: &str, now_ms: i64) -> Result<usize, LoadError> {
         #[derive(serde::Deserialize)]
         struct Page<'a> {
             #[serde(borrow)]
@@ -158,16 +149,9 @@ impl EventStore {
         }
         let items = match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(items) => items,
-            Err(_) => {
-                serde_json::from_str::<Page<'_>>(text)
-                    .map_err(LoadError::NotAList)?
-                    .items
-            }
+            Err(_) => serde_json::from_str::<Page<'_>>(text).map_err(LoadError::NotAList)?.items,
         };
-        let new: Vec<_> = items
-            .into_iter()
-            .map(|item| Self::read(item.get(), now_ms))
-            .collect();
+        let new: Vec<_> = items.into_iter().map(|item| Self::read(item.get(), now_ms)).collect();
         let count = new.len();
         self.add_all(stream, new);
         Ok(count)
@@ -175,16 +159,9 @@ impl EventStore {
 
     fn read(raw: &str, now_ms: i64) -> NewEvent {
         let item = members(raw);
-        let created_ms = text(&item, "created")
-            .and_then(|created| parse_iso(&created))
-            .unwrap_or(now_ms);
+        let created_ms = text(&item, "created").and_then(|created| parse_iso(&created)).unwrap_or(now_ms);
         let facets = Facets::from_members(&item);
-        NewEvent {
-            created_ms,
-            listed_at_ms: created_ms,
-            raw: raw.to_owned(),
-            facets,
-        }
+        NewEvent { created_ms, listed_at_ms: created_ms, raw: raw.to_owned(), facets }
     }
 
     /// From now on `/v1/events/{id}` answers this text.
@@ -194,10 +171,7 @@ impl EventStore {
 
     /// The text that `/v1/events/{id}` answers, of an event that is listed by now.
     pub(super) fn by_id(&self, id: &str, now_ms: i64) -> Option<&str> {
-        let event = self
-            .by_id
-            .get(id)
-            .filter(|event| event.listed_at_ms <= now_ms)?;
+        let event = self.by_id.get(id).filter(|event| event.listed_at_ms <= now_ms)?;
         Some(self.mended.get(id).map_or(&*event.raw, String::as_str))
     }
 
@@ -254,30 +228,18 @@ mod tests {
     use super::*;
 
     fn event(created_ms: i64, listed_at_ms: i64, raw: &str) -> NewEvent {
-        NewEvent {
-            created_ms,
-            listed_at_ms,
-            raw: raw.to_owned(),
-            facets: Facets::of(raw),
-        }
+        NewEvent { created_ms, listed_at_ms, raw: raw.to_owned(), facets: Facets::of(raw) }
     }
 
     fn raws(store: &EventStore, now_ms: Option<i64>) -> Vec<String> {
-        store
-            .listed(Stream::Events, now_ms)
-            .iter()
-            .map(|event| event.raw.to_string())
-            .collect()
+        store.listed(Stream::Events, now_ms).iter().map(|event| event.raw.to_string()).collect()
     }
 
     #[test]
     fn events_are_kept_by_time_and_ties_by_arrival() {
         let mut store = EventStore::default();
         store.add(Stream::Events, event(20, 20, "1"));
-        store.add_all(
-            Stream::Events,
-            vec![event(30, 30, "2"), event(20, 20, "3"), event(10, 10, "4")],
-        );
+        store.add_all(Stream::Events, vec![event(30, 30, "2"), event(20, 20, "3"), event(10, 10, "4")]);
         store.add(Stream::Events, event(20, 20, "5"));
         assert_eq!(raws(&store, None), ["4", "1", "3", "5", "2"]);
         assert!(store.listed(Stream::AdminAudits, None).is_empty());
@@ -298,10 +260,7 @@ mod tests {
         let mut store = EventStore::default();
         store.add(Stream::Events, event(1, 1, r#"{"id":"a"}"#));
         store.mend("a".into(), r#"{"id":"a","text":"now readable"}"#.into());
-        assert_eq!(
-            store.by_id("a", 1),
-            Some(r#"{"id":"a","text":"now readable"}"#)
-        );
+        assert_eq!(store.by_id("a", 1), Some(r#"{"id":"a","text":"now readable"}"#));
         assert_eq!(raws(&store, None), [r#"{"id":"a"}"#]);
     }
 
@@ -311,20 +270,10 @@ mod tests {
         let mut store = EventStore::default();
         assert_eq!(store.load(Stream::Events, page, 9_000).unwrap(), 3);
         let listed = store.listed(Stream::Events, None);
+        assert_eq!((listed[0].id.as_deref(), listed[0].created_ms), (Some("a"), 1_500));
+        assert_eq!(&*listed[0].raw, "{\"id\": \"a\",\n   \"created\": \"1970-01-01T00:00:01.5Z\"}");
         assert_eq!(
-            (listed[0].id.as_deref(), listed[0].created_ms),
-            (Some("a"), 1_500)
-        );
-        assert_eq!(
-            &*listed[0].raw,
-            "{\"id\": \"a\",\n   \"created\": \"1970-01-01T00:00:01.5Z\"}"
-        );
-        assert_eq!(
-            (
-                listed[1].id.as_deref(),
-                listed[1].created_ms,
-                &*listed[1].raw
-            ),
+            (listed[1].id.as_deref(), listed[1].created_ms, &*listed[1].raw),
             (None, 9_000, "{\"id\":7, \"id\":8}")
         );
         assert_eq!(&*listed[2].raw, "null");
@@ -341,20 +290,14 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_spoils_no_other_member() {
-        let facets = Facets::of(
-            r#"{"text":"\ud800","id":"a","data":{"t":"\udfff","eventCategory":"LOGINS"}}"#,
-        );
-        assert_eq!(
-            (facets.id.as_deref(), facets.category.as_deref()),
-            (Some("a"), Some("LOGINS"))
-        );
+        let facets = Facets::of(r#"{"text":"\ud800","id":"a","data":{"t":"\udfff","eventCategory":"LOGINS"}}"#);
+        assert_eq!((facets.id.as_deref(), facets.category.as_deref()), (Some("a"), Some("LOGINS")));
     }
 
     #[test]
     fn facets_tolerate_any_type() {
-        let facets = Facets::of(
-            r#"{"id":"x","actorId":null,"type":3,"resource":"rooms","data":{"eventCategory":"LOGINS"}}"#,
-        );
+        let facets =
+            Facets::of(r#"{"id":"x","actorId":null,"type":3,"resource":"rooms","data":{"eventCategory":"LOGINS"}}"#);
         assert_eq!(
             facets,
             Facets {

@@ -60,15 +60,11 @@ impl Fault {
         Some(match self {
             Self::TooManyRequests(retry_after) => waiting(too_many_requests(), retry_after),
             Self::Locked(retry_after) => {
-                let refusal = Refusal::new(
-                    StatusCode::LOCKED,
-                    "The requested resource is temporarily unavailable.",
-                );
+                let refusal = Refusal::new(StatusCode::LOCKED, "The requested resource is temporarily unavailable.");
                 waiting(refusal.answer(tracking_id), retry_after)
             }
             Self::Status(code) => {
-                let status =
-                    StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 let reason = status.canonical_reason().unwrap_or("Error");
                 match code {
                     502..=504 => Answer::html(status, gateway_page(reason)),
@@ -114,10 +110,7 @@ impl Fault {
 
 /// 429 with the HTML body that the documentation shows.
 pub(super) fn too_many_requests() -> Answer {
-    Answer::html(
-        StatusCode::TOO_MANY_REQUESTS,
-        gateway_page("Too Many Requests"),
-    )
+    Answer::html(StatusCode::TOO_MANY_REQUESTS, gateway_page("Too Many Requests"))
 }
 
 /// What a `Content-Length` says about a body that was cut.
@@ -159,9 +152,7 @@ impl RetryAfter {
     pub(super) fn header(&self, now_ms: i64) -> Option<String> {
         match self {
             Self::Seconds(seconds) => Some(seconds.to_string()),
-            Self::DateIn(seconds) => Some(http_date(
-                now_ms.saturating_add(seconds.saturating_mul(1_000)),
-            )),
+            Self::DateIn(seconds) => Some(http_date(now_ms.saturating_add(seconds.saturating_mul(1_000)))),
             Self::Text(text) => Some(text.clone()),
             Self::Absent => None,
         }
@@ -183,23 +174,13 @@ impl ScriptedFault {
     /// For the first matching request, once.
     #[must_use]
     pub fn on(endpoint: Endpoint, fault: Fault) -> Self {
-        Self {
-            endpoint: Some(endpoint),
-            ..Self::anywhere(fault)
-        }
+        Self { endpoint: Some(endpoint), ..Self::anywhere(fault) }
     }
 
     /// For the first request to any endpoint, once.
     #[must_use]
     pub fn anywhere(fault: Fault) -> Self {
-        Self {
-            fault,
-            endpoint: None,
-            account: None,
-            nth: 1,
-            times: 1,
-            met: 0,
-        }
+        Self { fault, endpoint: None, account: None, nth: 1, times: 1, met: 0 }
     }
 
     /// Only requests with a token of this account match.
@@ -226,10 +207,7 @@ impl ScriptedFault {
     /// Counts a request; whether the fault is due.
     fn meet(&mut self, endpoint: Endpoint, account: Option<&str>) -> bool {
         let matches = self.endpoint.is_none_or(|wanted| wanted == endpoint)
-            && self
-                .account
-                .as_deref()
-                .is_none_or(|wanted| account == Some(wanted));
+            && self.account.as_deref().is_none_or(|wanted| account == Some(wanted));
         if !matches {
             return false;
         }
@@ -267,10 +245,7 @@ pub(super) struct FaultPlan {
 
 impl FaultPlan {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            scripts: Vec::new(),
-            dice: SmallRng::seed_from_u64(seed),
-        }
+        Self { scripts: Vec::new(), dice: SmallRng::seed_from_u64(seed) }
     }
 
     pub(super) fn script(&mut self, fault: ScriptedFault) {
@@ -282,12 +257,7 @@ impl FaultPlan {
     }
 
     /// The fault of this request: the first script that is due, else by the dice. Every matching script counts it.
-    pub(super) fn next(
-        &mut self,
-        endpoint: Endpoint,
-        account: Option<&str>,
-        random: &[RandomFault],
-    ) -> Option<Fault> {
+    pub(super) fn next(&mut self, endpoint: Endpoint, account: Option<&str>, random: &[RandomFault]) -> Option<Fault> {
         let mut due = None;
         for script in &mut self.scripts {
             if script.meet(endpoint, account) && due.is_none() {
@@ -295,8 +265,7 @@ impl FaultPlan {
             }
         }
         for random in random {
-            if random.endpoint.is_some_and(|wanted| wanted != endpoint) || random.faults.is_empty()
-            {
+            if random.endpoint.is_some_and(|wanted| wanted != endpoint) || random.faults.is_empty() {
                 continue;
             }
             let strikes = self.dice.random_bool(random.rate.clamp(0.0, 1.0));
@@ -314,11 +283,7 @@ impl FaultPlan {
         } else {
             latency.min_ms
         };
-        let slow = if let Some(Fault::Slow(ms)) = fault {
-            *ms
-        } else {
-            0
-        };
+        let slow = if let Some(Fault::Slow(ms)) = fault { *ms } else { 0 };
         Duration::from_millis(drawn.saturating_add(slow))
     }
 }
@@ -337,22 +302,11 @@ mod tests {
     #[test]
     fn a_script_strikes_from_the_nth_matching_request_on() {
         let mut plan = FaultPlan::new(1);
-        plan.script(
-            ScriptedFault::on(Endpoint::Events, Fault::Status(503))
-                .by("officer")
-                .nth(2)
-                .times(2),
-        );
+        plan.script(ScriptedFault::on(Endpoint::Events, Fault::Status(503)).by("officer").nth(2).times(2));
         let mut met = |endpoint, account| plan.next(endpoint, account, &[]).is_some();
         assert!(!met(Endpoint::Events, Some("officer")), "first");
-        assert!(
-            !met(Endpoint::AdminAudits, Some("officer")),
-            "another endpoint is not counted"
-        );
-        assert!(
-            !met(Endpoint::Events, Some("admin")),
-            "another account is not counted"
-        );
+        assert!(!met(Endpoint::AdminAudits, Some("officer")), "another endpoint is not counted");
+        assert!(!met(Endpoint::Events, Some("admin")), "another account is not counted");
         assert!(met(Endpoint::Events, Some("officer")), "second");
         assert!(met(Endpoint::Events, Some("officer")), "third");
         assert!(!met(Endpoint::Events, Some("officer")), "over");
@@ -360,42 +314,22 @@ mod tests {
 
     #[test]
     fn the_same_seed_strikes_the_same_requests() {
-        let random = [RandomFault {
-            endpoint: None,
-            rate: 0.3,
-            faults: vec![Fault::HtmlPage, Fault::ItemsNull],
-        }];
+        let random = [RandomFault { endpoint: None, rate: 0.3, faults: vec![Fault::HtmlPage, Fault::ItemsNull] }];
         let run = |seed| {
             let mut plan = FaultPlan::new(seed);
-            (0..200)
-                .map(|_| plan.next(Endpoint::Events, None, &random))
-                .collect::<Vec<_>>()
+            (0..200).map(|_| plan.next(Endpoint::Events, None, &random)).collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));
         let struck = run(7).iter().flatten().count();
-        assert!(
-            (30..90).contains(&struck),
-            "{struck} of 200 at a rate of 0.3"
-        );
+        assert!((30..90).contains(&struck), "{struck} of 200 at a rate of 0.3");
     }
 
     #[test]
     fn retry_after_has_every_form() {
-        assert_eq!(
-            RetryAfter::Seconds(3_600).header(0).as_deref(),
-            Some("3600")
-        );
-        assert_eq!(
-            RetryAfter::DateIn(2).header(1_000).as_deref(),
-            Some("Thu, 01 Jan 1970 00:00:03 GMT")
-        );
-        assert_eq!(
-            RetryAfter::Text("rand(30),add(30)".into())
-                .header(0)
-                .as_deref(),
-            Some("rand(30),add(30)")
-        );
+        assert_eq!(RetryAfter::Seconds(3_600).header(0).as_deref(), Some("3600"));
+        assert_eq!(RetryAfter::DateIn(2).header(1_000).as_deref(), Some("Thu, 01 Jan 1970 00:00:03 GMT"));
+        assert_eq!(RetryAfter::Text("rand(30),add(30)".into()).header(0).as_deref(), Some("rand(30),add(30)"));
         assert_eq!(RetryAfter::Absent.header(0), None);
     }
 }

@@ -30,11 +30,7 @@ pub struct GeneratorSettings {
 impl Default for GeneratorSettings {
     /// About 1 KB, every event in a millisecond of its own, one in 20 odd.
     fn default() -> Self {
-        Self {
-            body_bytes: 1_000,
-            same_ms: 1,
-            odd_one_in: 20,
-        }
+        Self { body_bytes: 1_000, same_ms: 1, odd_one_in: 20 }
     }
 }
 
@@ -51,10 +47,7 @@ impl Organization {
     /// An organization with this UUID.
     #[must_use]
     pub fn new(uuid: &str, name: &str) -> Self {
-        Self {
-            id: hydra_id("ORGANIZATION", uuid),
-            name: name.to_owned(),
-        }
+        Self { id: hydra_id("ORGANIZATION", uuid), name: name.to_owned() }
     }
 
     /// The UUID inside its id, which a web client sends in place of the id.
@@ -93,11 +86,7 @@ impl Generator {
             Stream::Events => 3,
         };
         let dice = SmallRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(salt));
-        Self {
-            stream,
-            organization,
-            dice,
-        }
+        Self { stream, organization, dice }
     }
 
     /// One item that was created at `created_ms`. An oddity of the date may move it back to a round time, not before `earliest_ms`.
@@ -114,13 +103,7 @@ impl Generator {
             Stream::SecurityAudits => security_audits::ODDITIES,
             Stream::Events => events::ODDITIES,
         };
-        let oddity = if odd {
-            choices
-                .get(self.dice.random_range(0..choices.len()))
-                .copied()
-        } else {
-            None
-        };
+        let oddity = if odd { choices.get(self.dice.random_range(0..choices.len())).copied() } else { None };
         let (created_ms, created) = dated(created_ms, earliest_ms, oddity);
         let draft = Draft {
             dice: &mut self.dice,
@@ -140,16 +123,8 @@ impl Generator {
             delay.min_ms
         };
         let listed_at_ms = created_ms.saturating_add(delay_ms);
-        let event = NewEvent {
-            created_ms,
-            listed_at_ms,
-            raw: written.raw,
-            facets: written.facets,
-        };
-        Generated {
-            event,
-            mended: written.mended,
-        }
+        let event = NewEvent { created_ms, listed_at_ms, raw: written.raw, facets: written.facets };
+        Generated { event, mended: written.mended }
     }
 
     /// `count` items spread over `[from_ms, to_ms)`, oldest first, `same_ms` of them in each millisecond that is used.
@@ -160,9 +135,7 @@ impl Generator {
         settings: &GeneratorSettings,
         delay: ListingDelay,
     ) -> Vec<Generated> {
-        let same_ms = usize::try_from(settings.same_ms)
-            .unwrap_or(usize::MAX)
-            .max(1);
+        let same_ms = usize::try_from(settings.same_ms).unwrap_or(usize::MAX).max(1);
         let groups = count.div_ceil(same_ms).max(1);
         let span = i128::from(to_ms.saturating_sub(from_ms).max(1));
         let mut items = Vec::with_capacity(count);
@@ -172,11 +145,7 @@ impl Generator {
             if index % same_ms == 0 {
                 let start = from_ms.saturating_add(share(group, groups, span));
                 let end = from_ms.saturating_add(share(group + 1, groups, span));
-                created_ms = if end > start {
-                    self.dice.random_range(start..end)
-                } else {
-                    start
-                };
+                created_ms = if end > start { self.dice.random_range(start..end) } else { start };
             }
             items.push(self.item(created_ms, from_ms, settings, delay));
         }
@@ -214,52 +183,26 @@ mod tests {
         Generator::new(
             seed,
             stream,
-            Organization::new(
-                "00000000-0000-4000-8000-000000000001",
-                "Simulated Organization",
-            ),
+            Organization::new("00000000-0000-4000-8000-000000000001", "Simulated Organization"),
         )
     }
 
     fn backlog(stream: Stream, count: usize, settings: &GeneratorSettings) -> Vec<Generated> {
-        generator(1, stream).backlog(
-            count,
-            (FROM, FROM + 86_400_000),
-            settings,
-            ListingDelay::default(),
-        )
+        generator(1, stream).backlog(count, (FROM, FROM + 86_400_000), settings, ListingDelay::default())
     }
 
     #[test]
     fn every_item_is_json_that_says_what_its_facets_say() {
-        let settings = GeneratorSettings {
-            odd_one_in: 2,
-            ..GeneratorSettings::default()
-        };
+        let settings = GeneratorSettings { odd_one_in: 2, ..GeneratorSettings::default() };
         for stream in Stream::ALL {
             let mut ids = BTreeSet::new();
             for Generated { event, .. } in backlog(stream, 500, &settings) {
                 let item: Value = serde_json::from_str(&event.raw).unwrap();
-                assert_eq!(
-                    Facets::of(&event.raw),
-                    event.facets,
-                    "{stream}: {}",
-                    event.raw
-                );
-                assert_eq!(
-                    parse_iso(item["created"].as_str().unwrap()),
-                    Some(event.created_ms),
-                    "{stream}"
-                );
-                assert!(
-                    (FROM..FROM + 86_400_000).contains(&event.created_ms),
-                    "{stream}"
-                );
+                assert_eq!(Facets::of(&event.raw), event.facets, "{stream}: {}", event.raw);
+                assert_eq!(parse_iso(item["created"].as_str().unwrap()), Some(event.created_ms), "{stream}");
+                assert!((FROM..FROM + 86_400_000).contains(&event.created_ms), "{stream}");
                 assert!(item["data"].is_object(), "{stream}");
-                assert!(
-                    ids.insert(event.facets.id.unwrap()),
-                    "{stream}: an id came twice"
-                );
+                assert!(ids.insert(event.facets.id.unwrap()), "{stream}: an id came twice");
             }
         }
     }
@@ -267,16 +210,9 @@ mod tests {
     #[test]
     fn ordinary_items_have_the_size_that_is_asked_for() {
         for body_bytes in [1_500, 4_000] {
-            let settings = GeneratorSettings {
-                body_bytes,
-                same_ms: 1,
-                odd_one_in: 0,
-            };
+            let settings = GeneratorSettings { body_bytes, same_ms: 1, odd_one_in: 0 };
             for stream in Stream::ALL {
-                let sizes: usize = backlog(stream, 200, &settings)
-                    .iter()
-                    .map(|item| item.event.raw.len())
-                    .sum();
+                let sizes: usize = backlog(stream, 200, &settings).iter().map(|item| item.event.raw.len()).sum();
                 let mean = sizes / 200;
                 assert!(
                     (body_bytes * 9 / 10..body_bytes * 11 / 10).contains(&mean),
@@ -290,16 +226,9 @@ mod tests {
     fn the_same_seed_makes_the_same_items() {
         let raws = |seed| {
             let settings = GeneratorSettings::default();
-            let items = generator(seed, Stream::Events).backlog(
-                50,
-                (FROM, FROM + 1_000),
-                &settings,
-                ListingDelay::default(),
-            );
-            items
-                .into_iter()
-                .map(|item| item.event.raw)
-                .collect::<Vec<_>>()
+            let items =
+                generator(seed, Stream::Events).backlog(50, (FROM, FROM + 1_000), &settings, ListingDelay::default());
+            items.into_iter().map(|item| item.event.raw).collect::<Vec<_>>()
         };
         assert_eq!(raws(1), raws(1));
         assert_ne!(raws(1), raws(2));
@@ -307,11 +236,7 @@ mod tests {
 
     #[test]
     fn as_many_events_share_a_millisecond_as_set() {
-        let settings = GeneratorSettings {
-            same_ms: 7,
-            odd_one_in: 0,
-            ..GeneratorSettings::default()
-        };
+        let settings = GeneratorSettings { same_ms: 7, odd_one_in: 0, ..GeneratorSettings::default() };
         let items = backlog(Stream::AdminAudits, 700, &settings);
         let moments: BTreeSet<_> = items.iter().map(|item| item.event.created_ms).collect();
         assert_eq!((items.len(), moments.len()), (700, 100));
@@ -320,26 +245,14 @@ mod tests {
     #[test]
     fn a_backlog_denser_than_its_span_still_stays_inside() {
         let settings = GeneratorSettings::default();
-        let items = generator(1, Stream::Events).backlog(
-            100,
-            (FROM, FROM + 10),
-            &settings,
-            ListingDelay::default(),
-        );
+        let items = generator(1, Stream::Events).backlog(100, (FROM, FROM + 10), &settings, ListingDelay::default());
         assert_eq!(items.len(), 100);
-        assert!(
-            items
-                .iter()
-                .all(|item| (FROM..FROM + 10).contains(&item.event.created_ms))
-        );
+        assert!(items.iter().all(|item| (FROM..FROM + 10).contains(&item.event.created_ms)));
     }
 
     #[test]
     fn every_oddity_comes_up() {
-        let settings = GeneratorSettings {
-            odd_one_in: 1,
-            ..GeneratorSettings::default()
-        };
+        let settings = GeneratorSettings { odd_one_in: 1, ..GeneratorSettings::default() };
         let all: String = Stream::ALL
             .into_iter()
             .flat_map(|stream| backlog(stream, 300, &settings))
@@ -370,28 +283,15 @@ mod tests {
         };
         assert!(all.lines().any(whole_second), "a date without fraction");
         assert!(all.lines().any(|line| line.len() > 40_000), "a long text");
-        assert!(
-            all.lines().any(|line| !line.contains("actorId")),
-            "an item without actor"
-        );
+        assert!(all.lines().any(|line| !line.contains("actorId")), "an item without actor");
     }
 
     #[test]
     fn the_listing_delay_stays_within_its_bounds() {
-        let delay = ListingDelay {
-            min_ms: 100,
-            max_ms: 300,
-        };
-        let items = generator(1, Stream::Events).backlog(
-            50,
-            (FROM, FROM + 9_000),
-            &GeneratorSettings::default(),
-            delay,
-        );
-        let delays: BTreeSet<_> = items
-            .iter()
-            .map(|item| item.event.listed_at_ms - item.event.created_ms)
-            .collect();
+        let delay = ListingDelay { min_ms: 100, max_ms: 300 };
+        let items =
+            generator(1, Stream::Events).backlog(50, (FROM, FROM + 9_000), &GeneratorSettings::default(), delay);
+        let delays: BTreeSet<_> = items.iter().map(|item| item.event.listed_at_ms - item.event.created_ms).collect();
         assert!(delays.len() > 10 && delays.iter().all(|delay| (100..=300).contains(delay)));
     }
 }

@@ -77,10 +77,7 @@ impl StreamSettings {
     /// The same, oldest first.
     #[must_use]
     pub fn oldest_first() -> Self {
-        Self {
-            order: Order::OldestFirst,
-            ..Self::newest_first()
-        }
+        Self { order: Order::OldestFirst, ..Self::newest_first() }
     }
 }
 
@@ -135,8 +132,7 @@ impl Listing {
         let filter = Filter::parse(stream, params, about.recordings_need_filter)?;
         let window = || Window::parse(stream, params, about.now_ms, about.pro_pack);
         let expired = || {
-            let status = StatusCode::from_u16(settings.expired_link_status)
-                .unwrap_or(StatusCode::BAD_REQUEST);
+            let status = StatusCode::from_u16(settings.expired_link_status).unwrap_or(StatusCode::BAD_REQUEST);
             Refusal::new(status, "The link to this page has expired.")
         };
         if let Some(text) = params.get(CURSOR) {
@@ -151,43 +147,21 @@ impl Listing {
                 LinkWindow::Whole | LinkWindow::WithoutEnd => window()?,
             };
             let (position, horizon_ms) = (cursor.position, cursor.horizon_ms);
-            return Ok(Self {
-                stream,
-                window,
-                filter,
-                position,
-                horizon_ms,
-                max,
-            });
+            return Ok(Self { stream, window, filter, position, horizon_ms, max });
         }
         let window = window()?;
         let offset = match params.get(OFFSET) {
             None => 0,
-            Some(text) => text
-                .parse()
-                .map_err(|_| Refusal::bad_request("Invalid value for 'offset'."))?,
+            Some(text) => text.parse().map_err(|_| Refusal::bad_request("Invalid value for 'offset'."))?,
         };
-        if offset > 0
-            && !issued.use_once(
-                &offset_place(stream, window, offset),
-                settings.link_life,
-                about.now_ms,
-            )
-        {
+        if offset > 0 && !issued.use_once(&offset_place(stream, window, offset), settings.link_life, about.now_ms) {
             return Err(expired());
         }
         let horizon_ms = match settings.paging {
             Paging::SnapshotCursor => about.now_ms,
             Paging::Offset | Paging::ShiftingCursor | Paging::AnchoredCursor => i64::MAX,
         };
-        Ok(Self {
-            stream,
-            window,
-            filter,
-            position: Position::Offset(offset),
-            horizon_ms,
-            max,
-        })
+        Ok(Self { stream, window, filter, position: Position::Offset(offset), horizon_ms, max })
     }
 
     /// The events of this page.
@@ -215,18 +189,11 @@ impl Listing {
         let (from_key, to_key) = self.stream.window_keys();
         let Window { from_ms, to_ms } = self.window;
         let (key, value, place) = match (about.settings.paging, position) {
-            (Paging::Offset, Position::Offset(offset)) => (
-                OFFSET,
-                offset.to_string(),
-                offset_place(self.stream, self.window, offset),
-            ),
+            (Paging::Offset, Position::Offset(offset)) => {
+                (OFFSET, offset.to_string(), offset_place(self.stream, self.window, offset))
+            }
             _ => {
-                let cursor = Cursor {
-                    stream: self.stream,
-                    window: self.window,
-                    position,
-                    horizon_ms: self.horizon_ms,
-                };
+                let cursor = Cursor { stream: self.stream, window: self.window, position, horizon_ms: self.horizon_ms };
                 let text = cursor.encode(about.seed);
                 (CURSOR, text.clone(), text)
             }

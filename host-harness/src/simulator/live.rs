@@ -19,11 +19,7 @@ impl LiveRates {
     /// The same rate for every stream.
     #[must_use]
     pub fn all(per_second: f64) -> Self {
-        Self {
-            admin_audits: per_second,
-            security_audits: per_second,
-            events: per_second,
-        }
+        Self { admin_audits: per_second, security_audits: per_second, events: per_second }
     }
 
     pub(super) fn of(self, stream: Stream) -> f64 {
@@ -72,12 +68,7 @@ impl LiveStream {
     }
 
     /// The events that were created since the last look.
-    pub(super) fn due(
-        &mut self,
-        now_ms: i64,
-        settings: &GeneratorSettings,
-        delay: ListingDelay,
-    ) -> Vec<Generated> {
+    pub(super) fn due(&mut self, now_ms: i64, settings: &GeneratorSettings, delay: ListingDelay) -> Vec<Generated> {
         let mut due = Vec::new();
         while due.len() < MADE_AT_ONCE_MAX {
             let created_ms = self.created_ms(self.made + 1);
@@ -96,8 +87,7 @@ impl LiveStream {
         reason = "a count of simulated events and their milliseconds fit"
     )]
     fn created_ms(&self, nth: u64) -> i64 {
-        self.started_ms
-            .saturating_add((nth as f64 * self.interval_ms) as i64)
+        self.started_ms.saturating_add((nth as f64 * self.interval_ms) as i64)
     }
 }
 
@@ -113,34 +103,19 @@ mod tests {
     use super::*;
 
     fn live(per_second: f64) -> Option<LiveStream> {
-        LiveStream::start(
-            Stream::Events,
-            per_second,
-            1,
-            Organization::new("u", "n"),
-            1_000,
-        )
+        LiveStream::start(Stream::Events, per_second, 1, Organization::new("u", "n"), 1_000)
     }
 
     fn look(live: &mut LiveStream, now_ms: i64) -> Vec<(i64, String)> {
-        let due = live.due(
-            now_ms,
-            &GeneratorSettings::default(),
-            ListingDelay::default(),
-        );
-        due.into_iter()
-            .map(|item| (item.event.created_ms, item.event.raw))
-            .collect()
+        let due = live.due(now_ms, &GeneratorSettings::default(), ListingDelay::default());
+        due.into_iter().map(|item| (item.event.created_ms, item.event.raw)).collect()
     }
 
     #[test]
     fn the_same_events_come_whenever_somebody_looks() {
         let mut often = live(4.0).unwrap();
         let mut once = live(4.0).unwrap();
-        let looks: Vec<_> = (1_000..3_000)
-            .step_by(70)
-            .flat_map(|now| look(&mut often, now))
-            .collect();
+        let looks: Vec<_> = (1_000..3_000).step_by(70).flat_map(|now| look(&mut often, now)).collect();
         let together = look(&mut once, 2_999);
         assert_eq!(looks, together);
         assert_eq!(

@@ -39,11 +39,7 @@ impl Account {
     /// An account with an address at `tenant.example`.
     #[must_use]
     pub fn new(name: &str, roles: &[Role]) -> Self {
-        Self {
-            name: name.to_owned(),
-            email: format!("{name}@tenant.example"),
-            roles: roles.to_vec(),
-        }
+        Self { name: name.to_owned(), email: format!("{name}@tenant.example"), roles: roles.to_vec() }
     }
 }
 

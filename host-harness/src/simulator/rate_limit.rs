@@ -23,34 +23,18 @@ pub(super) struct CallLog {
 
 impl CallLog {
     /// Takes one request from the account's budget, or says what the 429 carries. A refused request takes nothing.
-    pub(super) fn take(
-        &mut self,
-        limit: &RateLimit,
-        account: &str,
-        now_ms: i64,
-    ) -> Result<(), RetryAfter> {
+    pub(super) fn take(&mut self, limit: &RateLimit, account: &str, now_ms: i64) -> Result<(), RetryAfter> {
         let calls = self.calls.entry(account.to_owned()).or_default();
-        while calls
-            .front()
-            .is_some_and(|&oldest| now_ms.saturating_sub(oldest) >= limit.per_ms)
-        {
+        while calls.front().is_some_and(|&oldest| now_ms.saturating_sub(oldest) >= limit.per_ms) {
             calls.pop_front();
         }
         if calls.len() < limit.requests {
             calls.push_back(now_ms);
             return Ok(());
         }
-        let free_in_ms = calls
-            .front()
-            .map_or(limit.per_ms, |oldest| oldest + limit.per_ms - now_ms);
-        let seconds = u64::try_from(free_in_ms)
-            .unwrap_or(0)
-            .div_ceil(1_000)
-            .max(1);
-        Err(limit
-            .retry_after
-            .clone()
-            .unwrap_or(RetryAfter::Seconds(seconds)))
+        let free_in_ms = calls.front().map_or(limit.per_ms, |oldest| oldest + limit.per_ms - now_ms);
+        let seconds = u64::try_from(free_in_ms).unwrap_or(0).div_ceil(1_000).max(1);
+        Err(limit.retry_after.clone().unwrap_or(RetryAfter::Seconds(seconds)))
     }
 }
 
@@ -67,27 +51,13 @@ mod tests {
 
     #[test]
     fn the_budget_is_per_account_and_comes_back_with_time() {
-        let limit = RateLimit {
-            requests: 2,
-            per_ms: 60_000,
-            retry_after: None,
-        };
+        let limit = RateLimit { requests: 2, per_ms: 60_000, retry_after: None };
         let mut log = CallLog::default();
         assert_eq!(log.take(&limit, "admin", 0), Ok(()));
         assert_eq!(log.take(&limit, "admin", 30_500), Ok(()));
-        assert_eq!(
-            log.take(&limit, "admin", 31_000),
-            Err(RetryAfter::Seconds(29))
-        );
+        assert_eq!(log.take(&limit, "admin", 31_000), Err(RetryAfter::Seconds(29)));
         assert_eq!(log.take(&limit, "officer", 31_000), Ok(()));
-        assert_eq!(
-            log.take(&limit, "admin", 60_000),
-            Ok(()),
-            "the first call left the stretch"
-        );
-        assert_eq!(
-            log.take(&limit, "admin", 60_000),
-            Err(RetryAfter::Seconds(31))
-        );
+        assert_eq!(log.take(&limit, "admin", 60_000), Ok(()), "the first call left the stretch");
+        assert_eq!(log.take(&limit, "admin", 60_000), Err(RetryAfter::Seconds(31)));
     }
 }

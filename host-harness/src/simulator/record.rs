@@ -41,10 +41,7 @@ impl RequestRecord {
     /// The first value of a query parameter.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.params
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -106,10 +103,7 @@ impl Record {
     }
 
     pub(super) fn leak(&mut self, request: u64, what: impl Into<String>) {
-        self.leaks.push(Leak {
-            request,
-            what: what.into(),
-        });
+        self.leaks.push(Leak { request, what: what.into() });
     }
 
     pub(super) fn requests(&self) -> &[RequestRecord] {

@@ -49,10 +49,7 @@ impl Listener {
     pub(super) fn serve(self, tenant: Arc<Mutex<Tenant>>) -> Server {
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(accept(self.listener, tenant, stopped));
-        Server {
-            stop: Some(stop),
-            task,
-        }
+        Server { stop: Some(stop), task }
     }
 }
 
@@ -78,11 +75,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    tenant: Arc<Mutex<Tenant>>,
-    mut stopped: oneshot::Receiver<()>,
-) {
+async fn accept(listener: TcpListener, tenant: Arc<Mutex<Tenant>>, mut stopped: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -104,17 +97,10 @@ async fn connection(stream: TcpStream, tenant: Arc<Mutex<Tenant>>) {
     // Best effort: without it answers are a little later.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
-    let wire = Wire {
-        stream,
-        reset: Arc::clone(&reset),
-    };
-    let service =
-        service_fn(move |request| answer(request, Arc::clone(&tenant), Arc::clone(&reset)));
+    let wire = Wire { stream, reset: Arc::clone(&reset) };
+    let service = service_fn(move |request| answer(request, Arc::clone(&tenant), Arc::clone(&reset)));
     // The tenant writes its own `Date`. An error is a broken connection, on purpose or by the client.
-    let _ = http1::Builder::new()
-        .auto_date_header(false)
-        .serve_connection(TokioIo::new(wire), service)
-        .await;
+    let _ = http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(wire), service).await;
 }
 
 async fn answer(
@@ -123,10 +109,7 @@ async fn answer(
     reset: Arc<AtomicBool>,
 ) -> Result<Response<Outgoing>, BrokenOnPurpose> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, REQUEST_BODY_MAX_BYTES)
-        .collect()
-        .await
-        .map_err(|_| BrokenOnPurpose)?;
+    let body = Limited::new(body, REQUEST_BODY_MAX_BYTES).collect().await.map_err(|_| BrokenOnPurpose)?;
     let received = Received {
         method: head.method,
         path: head.uri.path().to_owned(),
@@ -134,10 +117,7 @@ async fn answer(
         headers: head.headers,
         body: body.to_bytes(),
     };
-    let (answer, delay) = tenant
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .handle(&received);
+    let (answer, delay) = tenant.lock().unwrap_or_else(PoisonError::into_inner).handle(&received);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
@@ -158,17 +138,8 @@ async fn answer(
 fn response(answer: Answer) -> Result<Response<Outgoing>, BrokenOnPurpose> {
     let breaks = answer.delivery != Delivery::Whole;
     let length = answer.body.len();
-    let sent = if breaks {
-        answer.body.slice(..length / 2)
-    } else {
-        answer.body
-    };
-    let mut response = Response::new(Outgoing {
-        sent: Some(sent),
-        length,
-        breaks,
-        flushed: false,
-    });
+    let sent = if breaks { answer.body.slice(..length / 2) } else { answer.body };
+    let mut response = Response::new(Outgoing { sent: Some(sent), length, breaks, flushed: false });
     *response.status_mut() = answer.status;
     for (name, value) in answer.headers {
         // A value that HTTP cannot carry is left out; the tenant writes none but from a test's own text.
@@ -250,11 +221,7 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

@@ -119,39 +119,21 @@ impl Default for TenantSettings {
         Self {
             seed: 1,
             clock: Clock::real(),
-            organization: Organization::new(
-                "7d9b2c54-0000-4000-8000-000000000001",
-                "Simulated Organization",
-            ),
-            accounts: vec![
-                Account::new(ADMIN, &[Role::FullAdmin]),
-                Account::new(OFFICER, &[Role::ComplianceOfficer]),
-            ],
+            organization: Organization::new("7d9b2c54-0000-4000-8000-000000000001", "Simulated Organization"),
+            accounts: vec![Account::new(ADMIN, &[Role::FullAdmin]), Account::new(OFFICER, &[Role::ComplianceOfficer])],
             integrations: vec![
                 integration(
                     ADMIN_CLIENT_ID,
                     ADMIN_CLIENT_SECRET,
-                    &[
-                        "audit:events_read",
-                        "spark:kms",
-                        "spark-admin:organizations_read",
-                        "spark:people_read",
-                    ],
+                    &["audit:events_read", "spark:kms", "spark-admin:organizations_read", "spark:people_read"],
                 ),
                 integration(
                     OFFICER_CLIENT_ID,
                     OFFICER_CLIENT_SECRET,
-                    &[
-                        "spark-compliance:events_read",
-                        "spark:kms",
-                        "spark:people_read",
-                    ],
+                    &["spark-compliance:events_read", "spark:kms", "spark:people_read"],
                 ),
             ],
-            admin_audits: StreamSettings {
-                paging: super::listing::Paging::Offset,
-                ..StreamSettings::newest_first()
-            },
+            admin_audits: StreamSettings { paging: super::listing::Paging::Offset, ..StreamSettings::newest_first() },
             security_audits: StreamSettings::newest_first(),
             events: StreamSettings::oldest_first(),
             generator: GeneratorSettings::default(),

@@ -77,12 +77,7 @@ pub(super) struct Tenant {
 impl Tenant {
     pub(super) fn new(settings: TenantSettings, origin: String) -> Self {
         let seed = settings.seed;
-        let generator = |stream| {
-            (
-                stream,
-                Generator::new(seed, stream, settings.organization.clone()),
-            )
-        };
+        let generator = |stream| (stream, Generator::new(seed, stream, settings.organization.clone()));
         let generators = Stream::ALL.map(generator).into();
         Self {
             store: EventStore::default(),
@@ -110,18 +105,15 @@ impl Tenant {
         let now_ms = self.now_ms();
         let (endpoint, right_method) = Endpoint::of(&request.method, &request.path);
         let params = Params::parse(&request.query);
-        let tracking_id = request.header("trackingid").map_or_else(
-            || format!("SIMULATOR_{}_{number}", self.settings.seed),
-            str::to_owned,
-        );
+        let tracking_id = request
+            .header("trackingid")
+            .map_or_else(|| format!("SIMULATOR_{}_{number}", self.settings.seed), str::to_owned);
         let bearer = match request.credentials("bearer") {
             Some(value) => self.tokens.bearer(value, now_ms),
             None => Bearer::None,
         };
         let account = bearer.subject().map(|subject| subject.account.as_str());
-        let fault = self
-            .faults
-            .next(endpoint, account, &self.settings.random_faults);
+        let fault = self.faults.next(endpoint, account, &self.settings.random_faults);
         let leaked = self.find_leak(request, &params);
 
         let asked = Asked {
@@ -132,24 +124,14 @@ impl Tenant {
             fault: fault.as_ref(),
             tracking_id: &tracking_id,
         };
-        let instead = fault
-            .as_ref()
-            .and_then(|fault| fault.instead(now_ms, &tracking_id));
+        let instead = fault.as_ref().and_then(|fault| fault.instead(now_ms, &tracking_id));
         let answer = instead.unwrap_or_else(|| {
             let answer = if leaked.is_some() {
-                Err(Refusal::bad_request(
-                    "Secrets must not be sent in the request URL.",
-                ))
+                Err(Refusal::bad_request("Secrets must not be sent in the request URL."))
             } else if endpoint == Endpoint::Other {
-                Err(Refusal::new(
-                    StatusCode::NOT_FOUND,
-                    "The requested resource could not be found.",
-                ))
+                Err(Refusal::new(StatusCode::NOT_FOUND, "The requested resource could not be found."))
             } else if !right_method {
-                Err(Refusal::new(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "The request method is not supported.",
-                ))
+                Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "The request method is not supported."))
             } else {
                 self.route(&asked)
             };
@@ -170,14 +152,7 @@ impl Tenant {
     }
 
     /// Records a request. One that holds a secret where it does not belong is recorded without its text.
-    fn keep_record(
-        &mut self,
-        number: u64,
-        at_ms: i64,
-        asked: &Asked<'_>,
-        answer: &Answer,
-        leaked: Option<String>,
-    ) {
+    fn keep_record(&mut self, number: u64, at_ms: i64, asked: &Asked<'_>, answer: &Answer, leaked: Option<String>) {
         let request = asked.request;
         let clean = leaked.is_none();
         if let Some(what) = leaked {
@@ -185,9 +160,7 @@ impl Tenant {
         }
         let status = match answer.delivery {
             Delivery::ResetBefore | Delivery::Never => None,
-            Delivery::Whole | Delivery::ResetInside | Delivery::CutShort => {
-                Some(answer.status.as_u16())
-            }
+            Delivery::Whole | Delivery::ResetInside | Delivery::CutShort => Some(answer.status.as_u16()),
         };
         let grant_type = match asked.endpoint {
             Endpoint::AccessToken => form(request).get("grant_type").map(str::to_owned),
@@ -197,37 +170,17 @@ impl Tenant {
             .headers
             .iter()
             .filter(|(name, _)| clean && *name != http::header::AUTHORIZATION)
-            .map(|(name, value)| {
-                (
-                    name.to_string(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            });
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         self.record.request(RequestRecord {
             number,
             at_ms,
             method: request.method.to_string(),
-            path: if clean {
-                request.path.clone()
-            } else {
-                String::new()
-            },
-            query: if clean {
-                request.query.clone()
-            } else {
-                String::new()
-            },
-            params: if clean {
-                asked.params.pairs().to_vec()
-            } else {
-                Vec::new()
-            },
+            path: if clean { request.path.clone() } else { String::new() },
+            query: if clean { request.query.clone() } else { String::new() },
+            params: if clean { asked.params.pairs().to_vec() } else { Vec::new() },
             endpoint: asked.endpoint,
             grant_type,
-            account: asked
-                .bearer
-                .subject()
-                .map(|subject| subject.account.clone()),
+            account: asked.bearer.subject().map(|subject| subject.account.clone()),
             bearer: asked.bearer.state(),
             headers: headers.collect(),
             status,
@@ -241,11 +194,7 @@ impl Tenant {
         self.tick();
         let now_ms = self.now_ms();
         // Another seed than the backlog's, and another for each start: ids never come twice.
-        let seed = self
-            .settings
-            .seed
-            .wrapping_add(1_000_003)
-            .wrapping_add(now_ms.unsigned_abs());
+        let seed = self.settings.seed.wrapping_add(1_000_003).wrapping_add(now_ms.unsigned_abs());
         self.live = Stream::ALL
             .into_iter()
             .filter_map(|stream| {
@@ -277,10 +226,7 @@ impl Tenant {
             return Vec::new();
         };
         let made = make(generator, &self.settings);
-        let ids = made
-            .iter()
-            .map(|item| item.event.facets.id.clone())
-            .collect();
+        let ids = made.iter().map(|item| item.event.facets.id.clone()).collect();
         self.put(stream, made);
         ids
     }

@@ -24,20 +24,12 @@ pub(super) const ODDITIES: &[Oddity] = &[
 /// Category, description, type of the target.
 const KINDS: [(&str, &str, &str); 7] = [
     ("LOGINS", "An admin logged in.", "ORG"),
-    (
-        "ORG_SETTINGS",
-        "An org setting was created or updated.",
-        "ORG",
-    ),
+    ("ORG_SETTINGS", "An org setting was created or updated.", "ORG"),
     ("USERS", "User was updated.", "PERSON"),
     ("LICENSE", "User license was assigned.", "PERSON"),
     ("DEVICES", "Device was created.", "DEVICE"),
     ("LOCATIONS", "Location was updated.", "LOCATION"),
-    (
-        "WEBEX_CALLING",
-        "Numbers were added to a location.",
-        "LOCATION",
-    ),
+    ("WEBEX_CALLING", "Numbers were added to a location.", "LOCATION"),
 ];
 
 const USER_AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
@@ -49,16 +41,9 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
     let (category, description, target_type) = draft.pick(&KINDS);
     let (actor_id, actor_name, actor_email) = draft.person();
     let (organization, created) = (draft.organization.clone(), draft.created.clone());
-    let category = if draft.is(Oddity::Spelling) {
-        format!("EventCategory.{category}")
-    } else {
-        category.to_owned()
-    };
-    let target_type = if draft.is(Oddity::Spelling) {
-        format!("TargetResourceType.{target_type}")
-    } else {
-        target_type.to_owned()
-    };
+    let category = if draft.is(Oddity::Spelling) { format!("EventCategory.{category}") } else { category.to_owned() };
+    let target_type =
+        if draft.is(Oddity::Spelling) { format!("TargetResourceType.{target_type}") } else { target_type.to_owned() };
 
     let mut data = JsonObject::new();
     if !draft.is(Oddity::Bare) {
@@ -85,28 +70,23 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
             .text("targetOrgId", &organization.id)
             .text("targetOrgName", &organization.name);
     }
-    data = data
-        .text("eventDescription", description)
-        .text("eventCategory", &category);
+    data = data.text("eventDescription", description).text("eventCategory", &category);
     if draft.is(Oddity::JsonInText) {
         data = data
             .text("settingKey", "retentionPolicyConfig")
-            .text(
-                "settingValue",
-                r#"{"messages": {"days": "9007199254740993"}, "note": "line1\nline2\t\"quoted\""}"#,
-            )
+            .text("settingValue", r#"{"messages": {"days": "9007199254740993"}, "note": "line1\nline2\t\"quoted\""}"#)
             .text("previousValue", "Null");
     }
     if draft.is(Oddity::Nested) {
         data = data
             .json("services", r#"[["webex-squared","ciscouc"],["spark-room"],[]]"#)
             .json("offerMap", r#"{"MS":["Webex Messaging"],"CO":[],"empty":{}}"#)
-            .json("changeSet", r#"[{"op":"add","path":"/numbers","value":["+15550100",["range",null,12.50,1e3,true]]}]"#);
+            .json(
+                "changeSet",
+                r#"[{"op":"add","path":"/numbers","value":["+15550100",["range",null,12.50,1e3,true]]}]"#,
+            );
     }
-    let prose = draft.prose(
-        &format!("{actor_name}: {description}"),
-        data.len() + TAIL_BYTES,
-    );
+    let prose = draft.prose(&format!("{actor_name}: {description}"), data.len() + TAIL_BYTES);
     let data = data.text("actionText", &prose).close();
 
     let id = STANDARD_NO_PAD.encode(draft.uuid());
@@ -120,15 +100,6 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
         Some(Oddity::NullActor) => (item.json("actorId", "null"), None),
         _ => (item.text("actorId", &actor_id), Some(actor_id)),
     };
-    let facets = Facets {
-        id: Some(id),
-        actor_id,
-        category: Some(category),
-        ..Facets::default()
-    };
-    Written {
-        raw: item.close(),
-        facets,
-        mended: None,
-    }
+    let facets = Facets { id: Some(id), actor_id, category: Some(category), ..Facets::default() };
+    Written { raw: item.close(), facets, mended: None }
 }

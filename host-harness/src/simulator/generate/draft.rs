@@ -101,39 +101,24 @@ impl Draft<'_> {
     pub(super) fn person(&mut self) -> (String, String, String) {
         let number = self.dice.random_range(0..PEOPLE);
         let id = hydra_id("PEOPLE", &format!("00000000-0000-4000-8000-{number:012x}"));
-        let name = if self.is(Oddity::Scripts) {
-            SCRIPTS.to_owned()
-        } else {
-            format!("Person {number}")
-        };
+        let name = if self.is(Oddity::Scripts) { SCRIPTS.to_owned() } else { format!("Person {number}") };
         (id, name, format!("person-{number}@tenant.example"))
     }
 
     /// An address of the documentation ranges.
     pub(super) fn address(&mut self) -> String {
         let host = self.dice.random_range(1..255);
-        if self.dice.random_ratio(1, 5) {
-            format!("2001:db8:0:1::{host:x}")
-        } else {
-            format!("203.0.113.{host}")
-        }
+        if self.dice.random_ratio(1, 5) { format!("2001:db8:0:1::{host:x}") } else { format!("203.0.113.{host}") }
     }
 
     /// One of the choices; the choices are never empty.
     pub(super) fn pick<T: Copy + Default>(&mut self, choices: &[T]) -> T {
-        choices
-            .get(self.dice.random_range(0..choices.len().max(1)))
-            .copied()
-            .unwrap_or_default()
+        choices.get(self.dice.random_range(0..choices.len().max(1))).copied().unwrap_or_default()
     }
 
     /// Text that brings an item of `written` bytes to the size that is asked for, or as long and strange as the oddity wants.
     pub(super) fn prose(&mut self, start: &str, written: usize) -> String {
-        let bytes = if self.is(Oddity::LongText) {
-            LONG_TEXT_BYTES
-        } else {
-            self.body_bytes.saturating_sub(written)
-        };
+        let bytes = if self.is(Oddity::LongText) { LONG_TEXT_BYTES } else { self.body_bytes.saturating_sub(written) };
         let mut text = start.to_owned();
         if self.is(Oddity::Scripts) {
             text.push_str(SCRIPTS);

@@ -50,51 +50,27 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
     let (actor_id, actor_name, actor_email) = draft.person();
     let id = draft.id("EVENT");
 
-    let mut data = JsonObject::new()
-        .text("id", &draft.id("MESSAGE"))
-        .text("roomId", &draft.id("ROOM"));
+    let mut data = JsonObject::new().text("id", &draft.id("MESSAGE")).text("roomId", &draft.id("ROOM"));
     // Rows that come from a team lack the type of the room.
     if !draft.is(Oddity::Bare) {
-        data = data.text(
-            "roomType",
-            if resource == "messages" {
-                "direct"
-            } else {
-                "group"
-            },
-        );
+        data = data.text("roomType", if resource == "messages" { "direct" } else { "group" });
     }
-    data = data
-        .text("personId", &actor_id)
-        .text("personEmail", &actor_email);
-    let mended = draft
-        .is(Oddity::KmsFailure)
-        .then_some("The text, now that the key is there.");
+    data = data.text("personId", &actor_id).text("personEmail", &actor_email);
+    let mended = draft.is(Oddity::KmsFailure).then_some("The text, now that the key is there.");
     let (data, mended_data) = match (resource, kind, mended) {
         ("messages", "deleted", _) => (data.close(), None),
         (_, _, Some(text)) => {
             let readable = data.clone().text("text", text).close();
-            (
-                data.text("text", UNDECRYPTED)
-                    .json("errors", KMS_FAILURE)
-                    .close(),
-                Some(readable),
-            )
+            (data.text("text", UNDECRYPTED).json("errors", KMS_FAILURE).close(), Some(readable))
         }
         _ => {
             data = data.text("created", &draft.created);
             data = match resource {
-                "memberships" => data
-                    .text("personDisplayName", &actor_name)
-                    .json("isModerator", "false")
-                    .json("isMonitor", "false"),
-                "meetings" => data
-                    .text("transcriptionEnabled", "yes")
-                    .json("attendees", "[]")
-                    .json("host", "{}"),
-                "attachmentActions" => data
-                    .text("type", "submit")
-                    .json("inputs", r#"{"changeId":"9007199254740993"}"#),
+                "memberships" => {
+                    data.text("personDisplayName", &actor_name).json("isModerator", "false").json("isMonitor", "false")
+                }
+                "meetings" => data.text("transcriptionEnabled", "yes").json("attendees", "[]").json("host", "{}"),
+                "attachmentActions" => data.text("type", "submit").json("inputs", r#"{"changeId":"9007199254740993"}"#),
                 _ => data,
             };
             if draft.is(Oddity::Nested) {
@@ -113,8 +89,7 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
     let item = |data: &str| envelope(&draft, (&id, resource, kind), &actor_id, data);
     let raw = item(&data);
     let mended = mended_data.map(|data| item(&data));
-    let actor_id =
-        (!matches!(draft.oddity, Some(Oddity::Bare | Oddity::NullActor))).then_some(actor_id);
+    let actor_id = (!matches!(draft.oddity, Some(Oddity::Bare | Oddity::NullActor))).then_some(actor_id);
     let facets = Facets {
         id: Some(id),
         actor_id,
@@ -122,34 +97,19 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
         kind: Some(kind.to_owned()),
         category: None,
     };
-    Written {
-        raw,
-        facets,
-        mended,
-    }
+    Written { raw, facets, mended }
 }
 
 /// The members around `data`. Captures have neither `orgId` nor `appId`; documents show both.
-fn envelope(
-    draft: &Draft<'_>,
-    (id, resource, kind): (&str, &str, &str),
-    actor_id: &str,
-    data: &str,
-) -> String {
-    let item = JsonObject::new()
-        .text("id", id)
-        .text("resource", resource)
-        .text("type", kind);
+fn envelope(draft: &Draft<'_>, (id, resource, kind): (&str, &str, &str), actor_id: &str, data: &str) -> String {
+    let item = JsonObject::new().text("id", id).text("resource", resource).text("type", kind);
     let item = match draft.oddity {
         Some(Oddity::Bare) => item,
         Some(Oddity::NullActor) => item.json("actorId", "null").json("orgId", "null"),
-        Some(Oddity::Spelling) => item
-            .text("appId", "null")
-            .text("actorId", actor_id)
-            .text("orgId", &draft.organization.id),
+        Some(Oddity::Spelling) => {
+            item.text("appId", "null").text("actorId", actor_id).text("orgId", &draft.organization.id)
+        }
         _ => item.text("actorId", actor_id),
     };
-    item.text("created", &draft.created)
-        .json("data", data)
-        .close()
+    item.text("created", &draft.created).json("data", data).close()
 }

@@ -43,10 +43,7 @@ mod tests {
 
     #[test]
     fn members_keep_their_order_and_are_escaped() {
-        let object = JsonObject::new()
-            .text("b", "\"\n")
-            .json("a", "[null]")
-            .close();
+        let object = JsonObject::new().text("b", "\"\n").json("a", "[null]").close();
         assert_eq!(object, r#"{"b":"\"\n","a":[null]}"#);
         assert_eq!(JsonObject::new().close(), "{}");
     }

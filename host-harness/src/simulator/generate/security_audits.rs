@@ -59,13 +59,7 @@ const OUTCOMES: [Outcome; 4] = [
         status: "FAILURE",
         failed_reason: "Invalid Password.",
     },
-    Outcome {
-        description: "A user logged out",
-        category: "LOGOUT",
-        method: None,
-        status: "N/A",
-        failed_reason: " ",
-    },
+    Outcome { description: "A user logged out", category: "LOGOUT", method: None, status: "N/A", failed_reason: " " },
 ];
 
 pub(super) fn write(mut draft: Draft<'_>) -> Written {
@@ -83,12 +77,7 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
         let client = if draft.dice.random_ratio(1, 3) {
             "NA".to_owned()
         } else {
-            format!(
-                "C{}",
-                (0..4)
-                    .map(|_| format!("{:016x}", draft.dice.random::<u64>()))
-                    .collect::<String>()
-            )
+            format!("C{}", (0..4).map(|_| format!("{:016x}", draft.dice.random::<u64>())).collect::<String>())
         };
         let tracking_id = format!("IDB_{}_{}", draft.uuid(), draft.dice.random_range(0..9));
         data = data
@@ -103,17 +92,9 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
         data = if draft.is(Oddity::NullActor) {
             data.json("actorIp", "null").json("actorUserAgent", "null")
         } else {
-            data.text("actorIp", &draft.address())
-                .text("actorUserAgent", USER_AGENT)
+            data.text("actorIp", &draft.address()).text("actorUserAgent", USER_AGENT)
         };
-        data = data.text(
-            "actorClientName",
-            if client == "NA" {
-                "NA"
-            } else {
-                "Webex Teams Desktop Client"
-            },
-        );
+        data = data.text("actorClientName", if client == "NA" { "NA" } else { "Webex Teams Desktop Client" });
     }
     data = data
         .text("eventDescription", outcome.description)
@@ -121,10 +102,7 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
         .text("eventStatus", outcome.status)
         .text("failedReason", outcome.failed_reason);
     let prose = draft.prose(
-        &format!(
-            "{actor_email}: {}. Login status: {}.",
-            outcome.description, outcome.status
-        ),
+        &format!("{actor_email}: {}. Login status: {}.", outcome.description, outcome.status),
         data.len() + TAIL_BYTES,
     );
     let data = data.text("actionText", &prose).close();
@@ -140,15 +118,6 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
         Some(Oddity::NullActor) => (item.json("actorId", "null"), None),
         _ => (item.text("actorId", &actor_id), Some(actor_id)),
     };
-    let facets = Facets {
-        id: Some(id),
-        actor_id,
-        category: Some(category),
-        ..Facets::default()
-    };
-    Written {
-        raw: item.close(),
-        facets,
-        mended: None,
-    }
+    let facets = Facets { id: Some(id), actor_id, category: Some(category), ..Facets::default() };
+    Written { raw: item.close(), facets, mended: None }
 }

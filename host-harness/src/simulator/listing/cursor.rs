@@ -28,11 +28,7 @@ impl Cursor {
             Position::After(created_ms, number) => ("after", created_ms.to_string(), number),
         };
         let Window { from_ms, to_ms } = self.window;
-        let fields = format!(
-            "{}|{from_ms}|{to_ms}|{kind}|{first}|{second}|{}",
-            self.stream.path(),
-            self.horizon_ms
-        );
+        let fields = format!("{}|{from_ms}|{to_ms}|{kind}|{first}|{second}|{}", self.stream.path(), self.horizon_ms);
         URL_SAFE_NO_PAD.encode(format!("{fields}|{}", seal(&fields, seed)))
     }
 
@@ -46,37 +42,20 @@ impl Cursor {
         let mut fields = fields.split('|');
         let mut next = || fields.next();
         let path = next()?;
-        let stream = Stream::ALL
-            .into_iter()
-            .find(|stream| stream.path() == path)?;
-        let window = Window {
-            from_ms: next()?.parse().ok()?,
-            to_ms: next()?.parse().ok()?,
-        };
+        let stream = Stream::ALL.into_iter().find(|stream| stream.path() == path)?;
+        let window = Window { from_ms: next()?.parse().ok()?, to_ms: next()?.parse().ok()? };
         let (kind, first, second) = (next()?, next()?, next()?);
         let position = match kind {
             "skip" => Position::Offset(first.parse().ok()?),
             _ => Position::After(first.parse().ok()?, second.parse().ok()?),
         };
-        Some(Self {
-            stream,
-            window,
-            position,
-            horizon_ms: next()?.parse().ok()?,
-        })
+        Some(Self { stream, window, position, horizon_ms: next()?.parse().ok()? })
     }
 }
 
 fn seal(fields: &str, seed: u64) -> String {
-    let digest = Sha256::new()
-        .chain_update(seed.to_be_bytes())
-        .chain_update(fields)
-        .finalize();
-    URL_SAFE_NO_PAD
-        .encode(digest)
-        .chars()
-        .take(SEAL_CHARS)
-        .collect()
+    let digest = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(fields).finalize();
+    URL_SAFE_NO_PAD.encode(digest).chars().take(SEAL_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -91,24 +70,12 @@ mod tests {
     use super::*;
 
     fn cursor(position: Position) -> Cursor {
-        Cursor {
-            stream: Stream::Events,
-            window: Window {
-                from_ms: -5,
-                to_ms: 9,
-            },
-            position,
-            horizon_ms: i64::MAX,
-        }
+        Cursor { stream: Stream::Events, window: Window { from_ms: -5, to_ms: 9 }, position, horizon_ms: i64::MAX }
     }
 
     #[test]
     fn a_cursor_comes_back_as_it_was() {
-        for position in [
-            Position::Offset(0),
-            Position::Offset(700),
-            Position::After(-3, 12),
-        ] {
+        for position in [Position::Offset(0), Position::Offset(700), Position::After(-3, 12)] {
             let cursor = cursor(position);
             assert_eq!(Cursor::decode(&cursor.encode(4), 4), Some(cursor));
         }
@@ -118,16 +85,8 @@ mod tests {
     fn a_changed_or_foreign_cursor_is_none() {
         let text = cursor(Position::After(1, 2)).encode(4);
         assert_eq!(Cursor::decode(&text, 5), None, "of another tenant");
-        let changed: String = text
-            .char_indices()
-            .map(|(i, c)| {
-                if i == 20 {
-                    if c == 'A' { 'B' } else { 'A' }
-                } else {
-                    c
-                }
-            })
-            .collect();
+        let changed: String =
+            text.char_indices().map(|(i, c)| if i == 20 { if c == 'A' { 'B' } else { 'A' } } else { c }).collect();
         assert_eq!(Cursor::decode(&changed, 4), None);
         assert_eq!(Cursor::decode("", 4), None);
         assert_eq!(Cursor::decode("not base64!", 4), None);

@@ -49,15 +49,10 @@ impl LinkStyle {
             Self::AmongOthers => vec![format!(
                 "<{first}>; rel=\"first\"; title=\"a, b; rel=\\\"next\\\"\", <{target}&note=x,y;z>; rel=\"next\", <{first}>; rel=\"prev\""
             )],
-            Self::SeveralHeaders => vec![
-                format!("<{first}>; rel=\"first\""),
-                format!("<{target}>; rel=\"next\""),
-            ],
+            Self::SeveralHeaders => vec![format!("<{first}>; rel=\"first\""), format!("<{target}>; rel=\"next\"")],
             Self::Relative => vec![format!("<{path}?{query}>; rel=\"next\"")],
             Self::RelativeQuery => vec![format!("<?{query}>; rel=\"next\"")],
-            Self::ValuelessKeys => vec![format!(
-                "<{origin}{path}?before&{query}&after>; rel=\"next\""
-            )],
+            Self::ValuelessKeys => vec![format!("<{origin}{path}?before&{query}&after>; rel=\"next\"")],
         }
     }
 }
@@ -123,13 +118,7 @@ struct Issued {
 
 impl IssuedLinks {
     pub(super) fn issue(&mut self, place: String, now_ms: i64) {
-        self.0.insert(
-            place,
-            Issued {
-                at_ms: now_ms,
-                uses: 0,
-            },
-        );
+        self.0.insert(place, Issued { at_ms: now_ms, uses: 0 });
     }
 
     /// Counts a use; whether the link still works. A place that was never given out, such as a client's own offset, works.
@@ -152,22 +141,10 @@ mod tests {
 
     #[test]
     fn a_link_keeps_what_was_asked_and_replaces_its_place() {
-        let request = [
-            ("orgId", "o"),
-            ("from", "old"),
-            ("cursor", "old"),
-            ("max", "5"),
-            ("empty", ""),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let request = [("orgId", "o"), ("from", "old"), ("cursor", "old"), ("max", "5"), ("empty", "")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
         let window = [("from", "a:b".to_owned())];
-        let query = query(
-            &request,
-            &["from", "to", "cursor", "resume"],
-            &window,
-            ("cursor", "new"),
-            Some(3),
-        );
+        let query = query(&request, &["from", "to", "cursor", "resume"], &window, ("cursor", "new"), Some(3));
         assert_eq!(query, "orgId=o&max=5&from=a%3Ab&cursor=new&resume=3");
     }
 
@@ -187,12 +164,7 @@ mod tests {
     fn every_style_holds_the_query() {
         for style in LinkStyle::ALL {
             let headers = style.headers("http://127.0.0.1:1", "/v1/events", "cursor=c");
-            assert!(
-                headers
-                    .iter()
-                    .any(|header| header.contains("cursor=c") && header.contains("next")),
-                "{style:?}"
-            );
+            assert!(headers.iter().any(|header| header.contains("cursor=c") && header.contains("next")), "{style:?}");
         }
     }
 }

@@ -73,9 +73,7 @@ impl<'a> List<'a> {
         let in_window = self.in_window();
         let (skip, rest) = match position {
             Position::Offset(offset) => (offset, in_window),
-            Position::After(created_ms, number) => {
-                (0, self.behind(in_window, (created_ms, number)))
-            }
+            Position::After(created_ms, number) => (0, self.behind(in_window, (created_ms, number))),
         };
         let (mut oldest_first, mut newest_first);
         let ordered: &mut dyn Iterator<Item = &'a Arc<StoredEvent>> = match self.settings.order {
@@ -111,12 +109,10 @@ impl<'a> List<'a> {
     }
 
     fn in_window(&self) -> &'a [Arc<StoredEvent>] {
-        let start = self
-            .events
-            .partition_point(|event| match self.settings.from {
-                Bound::Inclusive => event.created_ms < self.window.from_ms,
-                Bound::Exclusive => event.created_ms <= self.window.from_ms,
-            });
+        let start = self.events.partition_point(|event| match self.settings.from {
+            Bound::Inclusive => event.created_ms < self.window.from_ms,
+            Bound::Exclusive => event.created_ms <= self.window.from_ms,
+        });
         let end = self.events.partition_point(|event| match self.settings.to {
             Bound::Inclusive => event.created_ms <= self.window.to_ms,
             Bound::Exclusive => event.created_ms < self.window.to_ms,
@@ -140,10 +136,7 @@ impl<'a> List<'a> {
 
     fn lists(&self, event: &StoredEvent) -> bool {
         event.listed_at_ms <= self.horizon_ms
-            && self
-                .settings
-                .retention_ms
-                .is_none_or(|kept| event.created_ms >= self.now_ms.saturating_sub(kept))
+            && self.settings.retention_ms.is_none_or(|kept| event.created_ms >= self.now_ms.saturating_sub(kept))
             && self.filter.takes(&event.facets)
     }
 }
@@ -170,15 +163,7 @@ mod tests {
     }
 
     fn add(store: &mut EventStore, created_ms: i64, listed_at_ms: i64, raw: &str) {
-        store.add(
-            Stream::Events,
-            NewEvent {
-                created_ms,
-                listed_at_ms,
-                raw: raw.into(),
-                facets: Facets::default(),
-            },
-        );
+        store.add(Stream::Events, NewEvent { created_ms, listed_at_ms, raw: raw.into(), facets: Facets::default() });
     }
 
     fn list<'a>(
@@ -190,10 +175,7 @@ mod tests {
         List {
             events: store.stream(Stream::Events),
             settings,
-            window: Window {
-                from_ms: window.0,
-                to_ms: window.1,
-            },
+            window: Window { from_ms: window.0, to_ms: window.1 },
             filter,
             horizon_ms: 1_000,
             now_ms: 1_000,
@@ -209,20 +191,12 @@ mod tests {
         let store = store(&[10, 20, 20, 30]);
         let filter = Filter::default();
         for (from, to, want) in [
-            (
-                Bound::Inclusive,
-                Bound::Inclusive,
-                &["0", "1", "2", "3"][..],
-            ),
+            (Bound::Inclusive, Bound::Inclusive, &["0", "1", "2", "3"][..]),
             (Bound::Inclusive, Bound::Exclusive, &["0", "1", "2"]),
             (Bound::Exclusive, Bound::Inclusive, &["1", "2", "3"]),
             (Bound::Exclusive, Bound::Exclusive, &["1", "2"]),
         ] {
-            let settings = StreamSettings {
-                from,
-                to,
-                ..StreamSettings::oldest_first()
-            };
+            let settings = StreamSettings { from, to, ..StreamSettings::oldest_first() };
             let page = list(&store, &settings, &filter, (10, 30)).page(Position::Offset(0), 100);
             assert_eq!(raws(&page), want, "from {from:?} to {to:?}");
         }
@@ -239,10 +213,7 @@ mod tests {
             (LastPage::LinkWhenFull, 3, &[3, 1]),
             (LastPage::TrailingEmptyPage, 3, &[3, 1, 0]),
         ] {
-            let settings = StreamSettings {
-                last_page,
-                ..StreamSettings::newest_first()
-            };
+            let settings = StreamSettings { last_page, ..StreamSettings::newest_first() };
             let list = list(&store, &settings, &filter, (0, 10));
             let (mut met, mut position) = (Vec::new(), Some(Position::Offset(0)));
             while let Some(at) = position {
@@ -257,15 +228,9 @@ mod tests {
 
     #[test]
     fn an_insertion_shifts_offsets_and_leaves_anchors_alone() {
-        for (paging, want) in [
-            (Paging::Offset, &["2", "1"][..]),
-            (Paging::AnchoredCursor, &["1", "0"]),
-        ] {
+        for (paging, want) in [(Paging::Offset, &["2", "1"][..]), (Paging::AnchoredCursor, &["1", "0"])] {
             let mut store = store(&[1, 2, 3, 4]);
-            let settings = StreamSettings {
-                paging,
-                ..StreamSettings::newest_first()
-            };
+            let settings = StreamSettings { paging, ..StreamSettings::newest_first() };
             let filter = Filter::default();
             let first = list(&store, &settings, &filter, (0, 10)).page(Position::Offset(0), 2);
             assert_eq!(raws(&first), ["3", "2"]);
@@ -280,13 +245,7 @@ mod tests {
         let mut store = store(&[1, 500]);
         add(&mut store, 600, 1_001, "later");
         let filter = Filter::default();
-        let settings = StreamSettings {
-            retention_ms: Some(600),
-            ..StreamSettings::oldest_first()
-        };
-        assert_eq!(
-            raws(&list(&store, &settings, &filter, (0, 2_000)).page(Position::Offset(0), 10)),
-            ["1"]
-        );
+        let settings = StreamSettings { retention_ms: Some(600), ..StreamSettings::oldest_first() };
+        assert_eq!(raws(&list(&store, &settings, &filter, (0, 2_000)).page(Position::Offset(0), 10)), ["1"]);
     }
 }

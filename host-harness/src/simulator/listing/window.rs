@@ -56,9 +56,7 @@ impl Window {
             Ok(window)
         } else {
             if to.is_some_and(|to_ms| to_ms > now_ms) {
-                return Err(Refusal::bad_request(format!(
-                    "'{to_key}' cannot be set to a future date."
-                )));
+                return Err(Refusal::bad_request(format!("'{to_key}' cannot be set to a future date.")));
             }
             let to_ms = to.unwrap_or(now_ms);
             let from_ms = from.unwrap_or_else(|| now_ms.saturating_sub(EVENTS_DEFAULT_SPAN_MS));
@@ -74,9 +72,7 @@ impl Window {
         if self.from_ms < self.to_ms {
             Ok(self)
         } else {
-            Err(Refusal::bad_request(format!(
-                "'{from_key}' must be before '{to_key}'."
-            )))
+            Err(Refusal::bad_request(format!("'{from_key}' must be before '{to_key}'.")))
         }
     }
 }
@@ -85,19 +81,13 @@ fn time(params: &Params, key: &str) -> Result<Option<i64>, Refusal> {
     let Some(text) = params.get(key) else {
         return Ok(None);
     };
-    parse_iso(text).map(Some).ok_or_else(|| {
-        Refusal::bad_request(format!(
-            "Invalid value for '{key}': not an ISO 8601 date and time."
-        ))
-    })
+    parse_iso(text)
+        .map(Some)
+        .ok_or_else(|| Refusal::bad_request(format!("Invalid value for '{key}': not an ISO 8601 date and time.")))
 }
 
 /// `max`, 1 to the stream's cap.
-pub(super) fn max(
-    params: &Params,
-    stream: Stream,
-    settings: &StreamSettings,
-) -> Result<usize, Refusal> {
+pub(super) fn max(params: &Params, stream: Stream, settings: &StreamSettings) -> Result<usize, Refusal> {
     let Some(text) = params.get("max") else {
         return Ok(DEFAULT_MAX);
     };
@@ -105,9 +95,7 @@ pub(super) fn max(
     match text.parse::<usize>() {
         Ok(max) if (1..=cap).contains(&max) => Ok(max),
         Ok(max) if max > cap && settings.over_cap == OverCap::Clamp => Ok(cap),
-        _ => Err(Refusal::bad_request(format!(
-            "'max' must be between 1 and {cap}, inclusive."
-        ))),
+        _ => Err(Refusal::bad_request(format!("'max' must be between 1 and {cap}, inclusive."))),
     }
 }
 
@@ -129,11 +117,7 @@ mod tests {
     fn refused(stream: Stream, query: &str, status: u16, part: &str) {
         let refusal = Window::parse(stream, &Params::parse(query), NOW, false).unwrap_err();
         assert_eq!(refusal.status.as_u16(), status, "{query}");
-        assert!(
-            refusal.description.contains(part),
-            "{query}: {}",
-            refusal.description
-        );
+        assert!(refusal.description.contains(part), "{query}: {}", refusal.description);
     }
 
     #[track_caller]
@@ -150,43 +134,13 @@ mod tests {
         use Stream::{AdminAudits, SecurityAudits};
         let missing = "for method parameter type String is not present";
         refused(AdminAudits, "to=2026-01-02T00:00:00.000Z", 400, missing);
-        refused(
-            AdminAudits,
-            "from=&to=2026-01-02T00:00:00.000Z",
-            400,
-            missing,
-        );
+        refused(AdminAudits, "from=&to=2026-01-02T00:00:00.000Z", 400, missing);
         refused(AdminAudits, "from=2026-01-02T00:00:00.000Z", 400, "'to'");
-        refused(
-            SecurityAudits,
-            "from=2026-01-01T00:00:00.000Z&to=2026-01-02T00:00:00.000Z",
-            400,
-            "'startTime'",
-        );
-        refused(
-            AdminAudits,
-            "from=2026-01-02T00:00:00.000Z&to=2026-01-02T00:00:00.000Z",
-            400,
-            "before",
-        );
-        refused(
-            AdminAudits,
-            "from=2024-12-31T00:00:00.000Z&to=2026-01-02T00:00:00.000Z",
-            400,
-            "one year",
-        );
-        refused(
-            AdminAudits,
-            "from=2026-01-01&to=2026-01-02T00:00:00.000Z",
-            400,
-            "ISO 8601",
-        );
-        taken(
-            AdminAudits,
-            "from=2026-01-31T23:59:59.000Z&to=2026-02-01T00:00:00Z",
-            NOW - 1_000,
-            NOW,
-        );
+        refused(SecurityAudits, "from=2026-01-01T00:00:00.000Z&to=2026-01-02T00:00:00.000Z", 400, "'startTime'");
+        refused(AdminAudits, "from=2026-01-02T00:00:00.000Z&to=2026-01-02T00:00:00.000Z", 400, "before");
+        refused(AdminAudits, "from=2024-12-31T00:00:00.000Z&to=2026-01-02T00:00:00.000Z", 400, "one year");
+        refused(AdminAudits, "from=2026-01-01&to=2026-01-02T00:00:00.000Z", 400, "ISO 8601");
+        taken(AdminAudits, "from=2026-01-31T23:59:59.000Z&to=2026-02-01T00:00:00Z", NOW - 1_000, NOW);
         taken(
             SecurityAudits,
             "startTime=2026-02-01T00:00:00.000Z&endTime=2026-02-01T02:00:00%2B01:00",
@@ -198,41 +152,18 @@ mod tests {
     #[test]
     fn events_have_defaults_and_neither_future_nor_far_past() {
         taken(Stream::Events, "", NOW - 30 * DAY_MS, NOW);
-        taken(
-            Stream::Events,
-            "from=2026-01-31T23:59:59Z",
-            NOW - 1_000,
-            NOW,
-        );
+        taken(Stream::Events, "from=2026-01-31T23:59:59Z", NOW - 1_000, NOW);
         refused(Stream::Events, "to=2026-02-01T00:00:00.001Z", 400, "future");
-        refused(
-            Stream::Events,
-            "from=2025-11-02T23:59:59.999Z",
-            403,
-            "past 90 days",
-        );
-        taken(
-            Stream::Events,
-            "from=2025-11-03T00:00:00.000Z",
-            NOW - 90 * DAY_MS,
-            NOW,
-        );
-        let with_pro_pack = Window::parse(
-            Stream::Events,
-            &Params::parse("from=2023-01-01T00:00:00Z"),
-            NOW,
-            true,
-        );
+        refused(Stream::Events, "from=2025-11-02T23:59:59.999Z", 403, "past 90 days");
+        taken(Stream::Events, "from=2025-11-03T00:00:00.000Z", NOW - 90 * DAY_MS, NOW);
+        let with_pro_pack = Window::parse(Stream::Events, &Params::parse("from=2023-01-01T00:00:00Z"), NOW, true);
         assert!(with_pro_pack.is_ok());
     }
 
     #[test]
     fn max_is_refused_or_clamped_above_the_cap() {
         let refuse = StreamSettings::newest_first();
-        let clamp = StreamSettings {
-            over_cap: OverCap::Clamp,
-            ..refuse.clone()
-        };
+        let clamp = StreamSettings { over_cap: OverCap::Clamp, ..refuse.clone() };
         let parse = |query, settings: &_| max(&Params::parse(query), Stream::AdminAudits, settings);
         assert_eq!(parse("", &refuse), Ok(100));
         assert_eq!(parse("max=200", &refuse), Ok(200));

@@ -45,33 +45,20 @@ struct Asked {
 }
 
 impl<'a> AuthorizeRequest<'a> {
-    pub(in super::super) fn parse(
-        params: &Params,
-        integrations: &'a [Integration],
-    ) -> Result<Self, AuthorizeError> {
-        let client_id = params
-            .get("client_id")
-            .ok_or(AuthorizeError::UnknownClient)?;
+    pub(in super::super) fn parse(params: &Params, integrations: &'a [Integration]) -> Result<Self, AuthorizeError> {
+        let client_id = params.get("client_id").ok_or(AuthorizeError::UnknownClient)?;
         let integration = integrations
             .iter()
             .find(|integration| integration.client_id == client_id)
             .ok_or(AuthorizeError::UnknownClient)?;
-        let redirect_uri = match (
-            params.get("redirect_uri"),
-            integration.redirect_uris.as_slice(),
-        ) {
+        let redirect_uri = match (params.get("redirect_uri"), integration.redirect_uris.as_slice()) {
             (Some(asked), registered) if registered.iter().any(|uri| uri == asked) => asked,
             (None, [only]) => only,
             _ => return Err(AuthorizeError::RedirectUri),
         };
         let redirect_uri = Url::parse(redirect_uri).map_err(|_| AuthorizeError::RedirectUri)?;
         let state = params.get("state").map(str::to_owned);
-        Ok(Self {
-            integration,
-            redirect_uri,
-            state,
-            asked: Asked::parse(params, integration),
-        })
+        Ok(Self { integration, redirect_uri, state, asked: Asked::parse(params, integration) })
     }
 
     /// The person agrees: where the browser goes, with a fresh code.
@@ -106,10 +93,7 @@ impl<'a> AuthorizeRequest<'a> {
     /// The person refuses.
     pub(in super::super) fn deny(&self) -> String {
         match &self.asked {
-            Ok(_) => self.refused(
-                "access_denied",
-                "The resource owner or authorization server denied the request.",
-            ),
+            Ok(_) => self.refused("access_denied", "The resource owner or authorization server denied the request."),
             Err((error, description)) => self.refused(error, description),
         }
     }
@@ -120,52 +104,27 @@ impl<'a> AuthorizeRequest<'a> {
 
     fn redirect(&self, pairs: &[(&str, &str)]) -> String {
         let mut url = self.redirect_uri.clone();
-        url.query_pairs_mut()
-            .extend_pairs(pairs)
-            .extend_pairs(self.state.iter().map(|state| ("state", state)));
+        url.query_pairs_mut().extend_pairs(pairs).extend_pairs(self.state.iter().map(|state| ("state", state)));
         url.into()
     }
 }
 
 impl Asked {
-    fn parse(
-        params: &Params,
-        integration: &Integration,
-    ) -> Result<Self, (&'static str, &'static str)> {
+    fn parse(params: &Params, integration: &Integration) -> Result<Self, (&'static str, &'static str)> {
         if params.get("response_type") != Some("code") {
-            return Err((
-                "unsupported_response_type",
-                "The response_type must be code.",
-            ));
+            return Err(("unsupported_response_type", "The response_type must be code."));
         }
-        let scopes: BTreeSet<String> = params
-            .get("scope")
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
-        if scopes.is_empty()
-            || !scopes
-                .iter()
-                .all(|scope| integration.scopes.contains(scope))
-        {
-            return Err((
-                "invalid_scope",
-                "The requested scope is invalid, unknown, or malformed.",
-            ));
+        let scopes: BTreeSet<String> =
+            params.get("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+        if scopes.is_empty() || !scopes.iter().all(|scope| integration.scopes.contains(scope)) {
+            return Err(("invalid_scope", "The requested scope is invalid, unknown, or malformed."));
         }
-        let challenge = match (
-            params.get("code_challenge"),
-            params.get("code_challenge_method"),
-        ) {
+        let challenge = match (params.get("code_challenge"), params.get("code_challenge_method")) {
             (None, None) => None,
             (Some(challenge), Some("S256")) => Some(Challenge::S256(challenge.to_owned())),
             (Some(challenge), Some("plain") | None) => Some(Challenge::Plain(challenge.to_owned())),
             _ => {
-                return Err((
-                    "invalid_request",
-                    "The code_challenge or its method is invalid.",
-                ));
+                return Err(("invalid_request", "The code_challenge or its method is invalid."));
             }
         };
         Ok(Self { scopes, challenge })

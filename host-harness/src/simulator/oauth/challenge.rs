@@ -54,11 +54,7 @@ mod tests {
             ("a".repeat(129), false),
             ("a".repeat(42) + "+", false),
         ] {
-            assert_eq!(
-                Challenge::Plain(verifier.clone()).matches(&verifier),
-                allowed,
-                "{verifier}"
-            );
+            assert_eq!(Challenge::Plain(verifier.clone()).matches(&verifier), allowed, "{verifier}");
         }
     }
 }

@@ -22,10 +22,7 @@ impl std::fmt::Debug for TokenGrant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenGrant")
             .field("expires_at_ms", &self.expires_at_ms)
-            .field(
-                "refresh_token_expires_at_ms",
-                &self.refresh_token_expires_at_ms,
-            )
+            .field("refresh_token_expires_at_ms", &self.refresh_token_expires_at_ms)
             .finish_non_exhaustive()
     }
 }
@@ -40,10 +37,7 @@ impl TokenGrant {
         });
         if let (Some(refresh_token), Some(body)) = (&self.refresh_token, body.as_object_mut()) {
             body.insert("refresh_token".into(), json!(refresh_token));
-            body.insert(
-                "refresh_token_expires_in".into(),
-                json!(seconds_until(self.refresh_token_expires_at_ms)),
-            );
+            body.insert("refresh_token_expires_in".into(), json!(seconds_until(self.refresh_token_expires_at_ms)));
         }
         Answer::json(StatusCode::OK, body.to_string())
     }

@@ -26,8 +26,7 @@ impl TokenStore {
             "authorization_code" => self.exchange_code(form, client_id, settings, now_ms),
             "refresh_token" => {
                 let value = field(form, "refresh_token")?;
-                self.refresh(value, client_id, settings, now_ms)
-                    .ok_or(TokenRefusal::DeadRefreshToken)
+                self.refresh(value, client_id, settings, now_ms).ok_or(TokenRefusal::DeadRefreshToken)
             }
             _ => Err(TokenRefusal::UnsupportedGrant),
         }
@@ -43,19 +42,14 @@ impl TokenStore {
         let code = self
             .codes
             .get_mut(field(form, "code")?)
-            .filter(|code| {
-                !code.used && code.expires_at_ms > now_ms && code.subject.client_id == client_id
-            })
+            .filter(|code| !code.used && code.expires_at_ms > now_ms && code.subject.client_id == client_id)
             .ok_or(TokenRefusal::DeadCode)?;
-        let redirect_uri =
-            Url::parse(field(form, "redirect_uri")?).map_err(|_| TokenRefusal::WrongRedirectUri)?;
+        let redirect_uri = Url::parse(field(form, "redirect_uri")?).map_err(|_| TokenRefusal::WrongRedirectUri)?;
         if redirect_uri.as_str() != code.redirect_uri {
             return Err(TokenRefusal::WrongRedirectUri);
         }
         if let Some(challenge) = &code.challenge {
-            let verifier = form
-                .get("code_verifier")
-                .ok_or(TokenRefusal::WrongVerifier)?;
+            let verifier = form.get("code_verifier").ok_or(TokenRefusal::WrongVerifier)?;
             if !challenge.matches(verifier) {
                 return Err(TokenRefusal::WrongVerifier);
             }
@@ -78,10 +72,8 @@ fn authenticate<'a>(
         (None, Some(_)) => return Err(TokenRefusal::WrongSecret),
         (None, None) => (field(form, "client_id")?, field(form, "client_secret")?),
     };
-    let integration = integrations
-        .iter()
-        .find(|integration| integration.client_id == id)
-        .ok_or(TokenRefusal::UnknownClient)?;
+    let integration =
+        integrations.iter().find(|integration| integration.client_id == id).ok_or(TokenRefusal::UnknownClient)?;
     if integration.client_secret != secret {
         return Err(TokenRefusal::WrongSecret);
     }
@@ -107,17 +99,13 @@ mod tests {
     /// The pair of RFC 7636, appendix B.
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-    const ASKED: &str =
-        "response_type=code&client_id=c&redirect_uri=http://127.0.0.1:1/back&scope=a+b&state=s%26t";
+    const ASKED: &str = "response_type=code&client_id=c&redirect_uri=http://127.0.0.1:1/back&scope=a+b&state=s%26t";
 
     fn integrations() -> Vec<Integration> {
         vec![Integration {
             client_id: "c".into(),
             client_secret: "fake-secret".into(),
-            redirect_uris: vec![
-                "http://127.0.0.1:1/back".into(),
-                "http://127.0.0.1:2/".into(),
-            ],
+            redirect_uris: vec!["http://127.0.0.1:1/back".into(), "http://127.0.0.1:2/".into()],
             scopes: ["a", "b"].map(String::from).to_vec(),
         }]
     }
@@ -129,30 +117,18 @@ mod tests {
     }
 
     fn pair(url: &Url, key: &str) -> Option<String> {
-        url.query_pairs()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.into_owned())
+        url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
     }
 
     fn code(tokens: &mut TokenStore, more: &str) -> String {
         pair(&approve(tokens, &format!("{ASKED}{more}")).unwrap(), "code").unwrap()
     }
 
-    fn exchange(
-        tokens: &mut TokenStore,
-        form: &str,
-        now_ms: i64,
-    ) -> Result<TokenGrant, TokenRefusal> {
+    fn exchange(tokens: &mut TokenStore, form: &str, now_ms: i64) -> Result<TokenGrant, TokenRefusal> {
         let form = Params::parse(&format!(
             "grant_type=authorization_code&client_id=c&client_secret=fake-secret&redirect_uri=http://127.0.0.1:1/back&{form}"
         ));
-        tokens.exchange(
-            &form,
-            None,
-            &integrations(),
-            &TokenSettings::default(),
-            now_ms,
-        )
+        tokens.exchange(&form, None, &integrations(), &TokenSettings::default(), now_ms)
     }
 
     #[test]
@@ -165,27 +141,13 @@ mod tests {
     #[test]
     fn a_denial_and_a_wrong_scope_lead_back_with_an_error() {
         let integrations = integrations();
-        let denied = AuthorizeRequest::parse(&Params::parse(ASKED), &integrations)
-            .unwrap()
-            .deny();
-        assert!(
-            denied.contains("error=access_denied") && denied.contains("state=s%26t"),
-            "{denied}"
-        );
+        let denied = AuthorizeRequest::parse(&Params::parse(ASKED), &integrations).unwrap().deny();
+        assert!(denied.contains("error=access_denied") && denied.contains("state=s%26t"), "{denied}");
         let mut tokens = TokenStore::new(1);
         for (query, error) in [
-            (
-                "response_type=code&client_id=c&redirect_uri=http://127.0.0.1:2/&scope=a+x",
-                "invalid_scope",
-            ),
-            (
-                "response_type=code&client_id=c&redirect_uri=http://127.0.0.1:2/",
-                "invalid_scope",
-            ),
-            (
-                "response_type=token&client_id=c&redirect_uri=http://127.0.0.1:2/&scope=a",
-                "unsupported_response_type",
-            ),
+            ("response_type=code&client_id=c&redirect_uri=http://127.0.0.1:2/&scope=a+x", "invalid_scope"),
+            ("response_type=code&client_id=c&redirect_uri=http://127.0.0.1:2/", "invalid_scope"),
+            ("response_type=token&client_id=c&redirect_uri=http://127.0.0.1:2/&scope=a", "unsupported_response_type"),
         ] {
             let url = approve(&mut tokens, query).unwrap();
             assert_eq!(pair(&url, "error").as_deref(), Some(error), "{query}");
@@ -196,66 +158,34 @@ mod tests {
     #[test]
     fn an_unknown_client_or_redirect_leads_nowhere() {
         let mut tokens = TokenStore::new(1);
-        assert_eq!(
-            approve(&mut tokens, "client_id=x&response_type=code"),
-            Err(AuthorizeError::UnknownClient)
-        );
+        assert_eq!(approve(&mut tokens, "client_id=x&response_type=code"), Err(AuthorizeError::UnknownClient));
         let elsewhere = "client_id=c&response_type=code&scope=a&redirect_uri=http://evil.test/";
-        assert_eq!(
-            approve(&mut tokens, elsewhere),
-            Err(AuthorizeError::RedirectUri)
-        );
+        assert_eq!(approve(&mut tokens, elsewhere), Err(AuthorizeError::RedirectUri));
         let none_of_two = "client_id=c&response_type=code&scope=a";
-        assert_eq!(
-            approve(&mut tokens, none_of_two),
-            Err(AuthorizeError::RedirectUri)
-        );
+        assert_eq!(approve(&mut tokens, none_of_two), Err(AuthorizeError::RedirectUri));
     }
 
     #[test]
     fn a_code_works_once_within_its_life() {
         let mut tokens = TokenStore::new(1);
         let code = code(&mut tokens, "");
-        assert_eq!(
-            exchange(&mut tokens, &format!("code={code}"), 600_000),
-            Err(TokenRefusal::DeadCode)
-        );
+        assert_eq!(exchange(&mut tokens, &format!("code={code}"), 600_000), Err(TokenRefusal::DeadCode));
         assert!(exchange(&mut tokens, &format!("code={code}"), 599_999).is_ok());
-        assert_eq!(
-            exchange(&mut tokens, &format!("code={code}"), 599_999),
-            Err(TokenRefusal::DeadCode)
-        );
-        assert_eq!(
-            exchange(&mut tokens, "code=guessed", 0),
-            Err(TokenRefusal::DeadCode)
-        );
+        assert_eq!(exchange(&mut tokens, &format!("code={code}"), 599_999), Err(TokenRefusal::DeadCode));
+        assert_eq!(exchange(&mut tokens, "code=guessed", 0), Err(TokenRefusal::DeadCode));
     }
 
     #[test]
     fn a_challenge_needs_its_verifier() {
         let mut tokens = TokenStore::new(1);
-        let code = code(
-            &mut tokens,
-            &format!("&code_challenge={CHALLENGE}&code_challenge_method=S256"),
-        );
+        let code = code(&mut tokens, &format!("&code_challenge={CHALLENGE}&code_challenge_method=S256"));
         let without = exchange(&mut tokens, &format!("code={code}"), 0);
         assert_eq!(without, Err(TokenRefusal::WrongVerifier));
-        let wrong = exchange(
-            &mut tokens,
-            &format!("code={code}&code_verifier={}", "x".repeat(43)),
-            0,
-        );
+        let wrong = exchange(&mut tokens, &format!("code={code}&code_verifier={}", "x".repeat(43)), 0);
         assert_eq!(wrong, Err(TokenRefusal::WrongVerifier));
         let short = exchange(&mut tokens, &format!("code={code}&code_verifier=x"), 0);
         assert_eq!(short, Err(TokenRefusal::WrongVerifier));
-        assert!(
-            exchange(
-                &mut tokens,
-                &format!("code={code}&code_verifier={VERIFIER}"),
-                0
-            )
-            .is_ok()
-        );
+        assert!(exchange(&mut tokens, &format!("code={code}&code_verifier={VERIFIER}"), 0).is_ok());
     }
 
     #[test]
@@ -273,37 +203,17 @@ mod tests {
     fn the_client_shows_its_secret_in_the_body_or_as_basic() {
         let mut tokens = TokenStore::new(1);
         let code = code(&mut tokens, "");
-        let form = format!(
-            "grant_type=authorization_code&redirect_uri=http://127.0.0.1:1/back&code={code}"
-        );
+        let form = format!("grant_type=authorization_code&redirect_uri=http://127.0.0.1:1/back&code={code}");
         let mut ask = |form: &str, basic: Option<&str>| {
             let basic = basic.map(|pair| STANDARD.encode(pair));
             let settings = TokenSettings::default();
-            tokens.exchange(
-                &Params::parse(form),
-                basic.as_deref(),
-                &integrations(),
-                &settings,
-                0,
-            )
+            tokens.exchange(&Params::parse(form), basic.as_deref(), &integrations(), &settings, 0)
         };
-        assert_eq!(
-            ask(&form, None),
-            Err(TokenRefusal::MissingField("client_id"))
-        );
-        assert_eq!(
-            ask(&format!("{form}&client_id=c"), None),
-            Err(TokenRefusal::MissingField("client_secret"))
-        );
+        assert_eq!(ask(&form, None), Err(TokenRefusal::MissingField("client_id")));
+        assert_eq!(ask(&format!("{form}&client_id=c"), None), Err(TokenRefusal::MissingField("client_secret")));
         assert_eq!(ask(&form, Some("c:wrong")), Err(TokenRefusal::WrongSecret));
-        assert_eq!(
-            ask(&form, Some("nobody:fake-secret")),
-            Err(TokenRefusal::UnknownClient)
-        );
-        assert_eq!(
-            ask("grant_type=password", Some("c:fake-secret")),
-            Err(TokenRefusal::UnsupportedGrant)
-        );
+        assert_eq!(ask(&form, Some("nobody:fake-secret")), Err(TokenRefusal::UnknownClient));
+        assert_eq!(ask("grant_type=password", Some("c:fake-secret")), Err(TokenRefusal::UnsupportedGrant));
         assert_eq!(ask("", None), Err(TokenRefusal::MissingField("grant_type")));
         assert!(ask(&form, Some("c:fake-secret")).is_ok());
     }

@@ -30,9 +30,7 @@ impl Tenant {
             recordings_need_filter: settings.recordings_need_filter,
         };
         let listing = Listing::parse(stream, params, about, &mut self.links)?;
-        if stream == Stream::SecurityAudits
-            && !(settings.pro_pack && settings.user_authentication_data)
-        {
+        if stream == Stream::SecurityAudits && !(settings.pro_pack && settings.user_authentication_data) {
             return match settings.without_security_audits {
                 WithoutSecurityAudits::Refused => Err(Refusal::new(
                     StatusCode::FORBIDDEN,
@@ -52,40 +50,27 @@ impl Tenant {
             self.resumes += 1;
             resume = Some(self.resumes);
         }
-        let query =
-            next.map(|position| listing.link_to(position, params, about, resume, &mut self.links));
+        let query = next.map(|position| listing.link_to(position, params, about, resume, &mut self.links));
         let headers = self.link_headers(stream, request, query.as_deref(), fault);
         let body = match fault {
             Some(Fault::ItemsMissing) => "{}".to_owned(),
             Some(Fault::ItemsNull) => r#"{"items":null}"#.to_owned(),
             _ => format!(r#"{{"items":[{}]}}"#, raws.join(",")),
         };
-        let items = if matches!(fault, Some(Fault::ItemsMissing | Fault::ItemsNull)) {
-            0
-        } else {
-            raws.len()
-        };
+        let items = if matches!(fault, Some(Fault::ItemsMissing | Fault::ItemsNull)) { 0 } else { raws.len() };
         let mut answer = Answer::json(StatusCode::OK, body);
         answer.items = items;
-        Ok(headers
-            .into_iter()
-            .fold(answer, |answer, value| answer.header("link", value)))
+        Ok(headers.into_iter().fold(answer, |answer, value| answer.header("link", value)))
     }
 
     fn check_organization(&self, params: &Params) -> Result<(), Refusal> {
         let organization = &self.settings.organization;
-        let asked = params
-            .get("orgId")
-            .ok_or_else(|| Refusal::missing_parameter("orgId"))?;
-        let bare = self.settings.takes_bare_org_id
-            && organization.uuid().is_some_and(|uuid| uuid == asked);
+        let asked = params.get("orgId").ok_or_else(|| Refusal::missing_parameter("orgId"))?;
+        let bare = self.settings.takes_bare_org_id && organization.uuid().is_some_and(|uuid| uuid == asked);
         if asked == organization.id || bare {
             Ok(())
         } else {
-            Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                "The user is not authorized for the organization 'orgId'.",
-            ))
+            Err(Refusal::new(StatusCode::FORBIDDEN, "The user is not authorized for the organization 'orgId'."))
         }
     }
 
@@ -97,28 +82,18 @@ impl Tenant {
         fault: Option<&Fault>,
     ) -> Vec<String> {
         // The name by which the client reached the tenant, as a public host would show it.
-        let origin = request
-            .header("host")
-            .map_or_else(|| self.origin.clone(), |host| format!("http://{host}"));
+        let origin = request.header("host").map_or_else(|| self.origin.clone(), |host| format!("http://{host}"));
         let style = self.settings.stream(stream).link_style;
         let to = |target: &str| vec![format!("<{target}>; rel=\"next\"")];
         match fault {
             Some(Fault::NextLink(WrongLink::Target(target))) => to(target),
-            Some(Fault::NextLink(WrongLink::Loop)) => {
-                to(&format!("{origin}{}?{}", request.path, request.query))
-            }
+            Some(Fault::NextLink(WrongLink::Loop)) => to(&format!("{origin}{}?{}", request.path, request.query)),
             Some(Fault::NextLink(WrongLink::Garbage)) => vec!["no link; <>; at all=".to_owned()],
             Some(Fault::NextLink(WrongLink::OtherScheme)) => {
                 let https = origin.replacen("http:", "https:", 1);
-                to(&format!(
-                    "{https}{}?{}",
-                    request.path,
-                    query.unwrap_or(&request.query)
-                ))
+                to(&format!("{https}{}?{}", request.path, query.unwrap_or(&request.query)))
             }
-            _ => query
-                .map(|query| style.headers(&origin, &request.path, query))
-                .unwrap_or_default(),
+            _ => query.map(|query| style.headers(&origin, &request.path, query)).unwrap_or_default(),
         }
     }
 }

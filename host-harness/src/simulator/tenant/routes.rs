@@ -32,20 +32,12 @@ const EVENT_CATEGORIES: [&str; 12] = [
 const AUDIT_SCOPES: &[&str] = &["audit:events_read"];
 const EVENT_SCOPES: &[&str] = &["spark-compliance:events_read"];
 /// Sources differ in the name; either is taken.
-const ORGANIZATION_SCOPES: &[&str] =
-    &["spark-admin:organizations_read", "spark:organizations_read"];
+const ORGANIZATION_SCOPES: &[&str] = &["spark-admin:organizations_read", "spark:organizations_read"];
 const PEOPLE_SCOPES: &[&str] = &["spark:people_read", "spark-admin:people_read"];
 
 impl Tenant {
     pub(super) fn route(&mut self, asked: &Asked<'_>) -> Result<Answer, Refusal> {
-        let &Asked {
-            request,
-            endpoint,
-            params,
-            bearer,
-            fault,
-            tracking_id,
-        } = asked;
+        let &Asked { request, endpoint, params, bearer, fault, tracking_id } = asked;
         match endpoint {
             Endpoint::Authorize => return Ok(self.authorize_page(params)),
             Endpoint::AccessToken => return Ok(self.token_answer(request, tracking_id)),
@@ -81,10 +73,7 @@ impl Tenant {
             }
             Endpoint::EventCategories => {
                 self.may(subject, AUDIT_SCOPES, Some(Role::FullAdmin))?;
-                Ok(Answer::json(
-                    StatusCode::OK,
-                    json!({ "eventCategories": EVENT_CATEGORIES }).to_string(),
-                ))
+                Ok(Answer::json(StatusCode::OK, json!({ "eventCategories": EVENT_CATEGORIES }).to_string()))
             }
             Endpoint::Organizations => {
                 self.may(subject, ORGANIZATION_SCOPES, None)?;
@@ -94,18 +83,13 @@ impl Tenant {
                     "displayName": organization.name,
                     "created": "2020-01-01T00:00:00.000Z",
                 });
-                Ok(Answer::json(
-                    StatusCode::OK,
-                    json!({ "items": [item] }).to_string(),
-                ))
+                Ok(Answer::json(StatusCode::OK, json!({ "items": [item] }).to_string()))
             }
             Endpoint::PeopleMe => {
                 self.may(subject, PEOPLE_SCOPES, None)?;
                 Ok(self.person(subject))
             }
-            Endpoint::Authorize | Endpoint::AccessToken | Endpoint::Other => {
-                Err(Refusal::unauthorized())
-            }
+            Endpoint::Authorize | Endpoint::AccessToken | Endpoint::Other => Err(Refusal::unauthorized()),
         }
     }
 
@@ -114,18 +98,9 @@ impl Tenant {
         if !scopes.iter().any(|&scope| subject.scopes.contains(scope)) {
             return Err(Refusal::missing_scope());
         }
-        let account = self
-            .settings
-            .accounts
-            .iter()
-            .find(|account| account.name == subject.account);
-        let has_role =
-            role.is_none_or(|role| account.is_some_and(|account| account.roles.contains(&role)));
-        if has_role {
-            Ok(())
-        } else {
-            Err(Refusal::missing_role())
-        }
+        let account = self.settings.accounts.iter().find(|account| account.name == subject.account);
+        let has_role = role.is_none_or(|role| account.is_some_and(|account| account.roles.contains(&role)));
+        if has_role { Ok(()) } else { Err(Refusal::missing_role()) }
     }
 
     fn event_by_id(&self, path: &str) -> Result<Answer, Refusal> {
@@ -139,11 +114,7 @@ impl Tenant {
     }
 
     fn person(&self, subject: &Subject) -> Answer {
-        let account = self
-            .settings
-            .accounts
-            .iter()
-            .find(|account| account.name == subject.account);
+        let account = self.settings.accounts.iter().find(|account| account.name == subject.account);
         let number = lot(&subject.account);
         let body = json!({
             "id": hydra_id("PEOPLE", &format!("00000000-0000-4000-9000-{number:012x}")),
@@ -159,16 +130,10 @@ impl Tenant {
 /// A segment of a path without its percent signs. Unlike in a query, `+` and `&` stand for themselves.
 fn decoded(segment: &str) -> String {
     let value = segment.replace('+', "%2B").replace('&', "%26");
-    Params::parse(&format!("segment={value}"))
-        .get("segment")
-        .unwrap_or_default()
-        .to_owned()
+    Params::parse(&format!("segment={value}")).get("segment").unwrap_or_default().to_owned()
 }
 
 /// A number that a text always draws.
 fn lot(text: &str) -> u32 {
-    Sha256::digest(text)
-        .iter()
-        .take(4)
-        .fold(0, |number, &byte| (number << 8) | u32::from(byte))
+    Sha256::digest(text).iter().take(4).fold(0, |number, &byte| (number << 8) | u32::from(byte))
 }

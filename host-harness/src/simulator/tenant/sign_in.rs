@@ -17,17 +17,9 @@ impl Tenant {
             Ok(request) => match &self.settings.auto_approve {
                 Some(account) => {
                     let now_ms = self.settings.clock.now_ms();
-                    Answer::redirect(request.approve(
-                        account,
-                        &mut self.tokens,
-                        &self.settings.tokens,
-                        now_ms,
-                    ))
+                    Answer::redirect(request.approve(account, &mut self.tokens, &self.settings.tokens, now_ms))
                 }
-                None => Answer::html(
-                    StatusCode::OK,
-                    gateway_page("Simulated sign-in: nobody is at this browser"),
-                ),
+                None => Answer::html(StatusCode::OK, gateway_page("Simulated sign-in: nobody is at this browser")),
             },
         }
     }
@@ -35,11 +27,9 @@ impl Tenant {
     /// `POST /v1/access_token`.
     pub(super) fn token_answer(&mut self, request: &Received, tracking_id: &str) -> Answer {
         let now_ms = self.now_ms();
-        let is_form = request.header("content-type").is_some_and(|kind| {
-            kind.trim()
-                .to_ascii_lowercase()
-                .starts_with("application/x-www-form-urlencoded")
-        });
+        let is_form = request
+            .header("content-type")
+            .is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
         let settings = &self.settings;
         let got = if is_form {
             self.tokens.exchange(
@@ -65,47 +55,31 @@ impl Tenant {
         account: Option<&str>,
     ) -> Result<String, AuthorizeError> {
         let url = Url::parse(authorize_url).map_err(|_| AuthorizeError::NotHere)?;
-        let own_port = Url::parse(&self.origin)
-            .ok()
-            .and_then(|origin| origin.port());
+        let own_port = Url::parse(&self.origin).ok().and_then(|origin| origin.port());
         if url.path() != "/v1/authorize" || url.scheme() != "http" || url.port() != own_port {
             return Err(AuthorizeError::NotHere);
         }
         let params = Params::parse(url.query().unwrap_or_default());
-        let secret = params
-            .pairs()
-            .iter()
-            .any(|(key, value)| SECRET_KEYS.contains(&key.as_str()) || self.holds_secret(value));
+        let secret =
+            params.pairs().iter().any(|(key, value)| SECRET_KEYS.contains(&key.as_str()) || self.holds_secret(value));
         if secret {
             self.record.leak(0, "a secret in an authorize URL");
             return Err(AuthorizeError::Secret);
         }
-        let known = |name: &str| {
-            self.settings
-                .accounts
-                .iter()
-                .any(|account| account.name == name)
-        };
+        let known = |name: &str| self.settings.accounts.iter().any(|account| account.name == name);
         if let Some(name) = account.filter(|name| !known(name)) {
             return Err(AuthorizeError::UnknownAccount(name.to_owned()));
         }
         let now_ms = self.now_ms();
         let request = AuthorizeRequest::parse(&params, &self.settings.integrations)?;
         Ok(match account {
-            Some(account) => {
-                request.approve(account, &mut self.tokens, &self.settings.tokens, now_ms)
-            }
+            Some(account) => request.approve(account, &mut self.tokens, &self.settings.tokens, now_ms),
             None => request.deny(),
         })
     }
 
     /// Tokens without the dance.
-    pub(in super::super) fn grant(
-        &mut self,
-        client_id: &str,
-        account: &str,
-        scopes: &str,
-    ) -> TokenGrant {
+    pub(in super::super) fn grant(&mut self, client_id: &str, account: &str, scopes: &str) -> TokenGrant {
         let now_ms = self.now_ms();
         let subject = Subject {
             account: account.to_owned(),

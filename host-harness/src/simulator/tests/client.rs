@@ -24,17 +24,13 @@ pub(super) struct Answer {
 impl Client {
     pub(super) fn new(origin: &str) -> Self {
         let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build_http();
-        Self {
-            origin: origin.to_owned(),
-            http,
-        }
+        Self { origin: origin.to_owned(), http }
     }
 
     /// `target` is a path with its query, or a whole URL.
     pub(super) async fn get(&self, target: &str, bearer: Option<&str>) -> Result<Answer, Failure> {
         let authorization = bearer.map(|bearer| format!("Bearer {bearer}"));
-        self.send(Method::GET, target, authorization.as_deref(), None)
-            .await
+        self.send(Method::GET, target, authorization.as_deref(), None).await
     }
 
     pub(super) async fn post_form(&self, target: &str, form: &str) -> Result<Answer, Failure> {
@@ -48,11 +44,7 @@ impl Client {
         authorization: Option<&str>,
         form: Option<&str>,
     ) -> Result<Answer, Failure> {
-        let url = if target.starts_with('/') {
-            format!("{}{target}", self.origin)
-        } else {
-            target.to_owned()
-        };
+        let url = if target.starts_with('/') { format!("{}{target}", self.origin) } else { target.to_owned() };
         let mut request = Request::builder().method(method).uri(url);
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
@@ -63,24 +55,14 @@ impl Client {
         let body = Full::new(Bytes::from(form.unwrap_or_default().to_owned()));
         let (head, body) = self.http.request(request.body(body)?).await?.into_parts();
         let body = body.collect().await?.to_bytes();
-        let headers = head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
-        Ok(Answer {
-            status: head.status.as_u16(),
-            headers: headers.collect(),
-            body,
-        })
+        let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        Ok(Answer { status: head.status.as_u16(), headers: headers.collect(), body })
     }
 }
 
 impl Answer {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     pub(super) fn text(&self) -> &str {
@@ -99,19 +81,13 @@ impl Answer {
             items: Vec<&'a serde_json::value::RawValue>,
         }
         let page: Page<'_> = serde_json::from_slice(&self.body).unwrap();
-        page.items
-            .iter()
-            .map(|item| item.get().to_owned())
-            .collect()
+        page.items.iter().map(|item| item.get().to_owned()).collect()
     }
 
     /// The target whose relation is `next`, read character by character: commas and semicolons may stand in targets and in quotes.
     pub(super) fn next_link(&self) -> Option<String> {
         let headers = self.headers.iter().filter(|(name, _)| name == "link");
-        headers
-            .flat_map(|(_, value)| links(value))
-            .find(|(_, rel)| rel == "next")
-            .map(|(target, _)| target)
+        headers.flat_map(|(_, value)| links(value)).find(|(_, rel)| rel == "next").map(|(target, _)| target)
     }
 }
 
@@ -136,10 +112,7 @@ fn links(header: &str) -> Vec<(String, String)> {
                 _ => {}
             }
         }
-        let rel = rest[..stop]
-            .split(';')
-            .find_map(|part| part.trim().strip_prefix("rel="))
-            .unwrap_or_default();
+        let rel = rest[..stop].split(';').find_map(|part| part.trim().strip_prefix("rel=")).unwrap_or_default();
         links.push((target, rel.trim_matches('"').to_owned()));
         rest = &rest[stop..];
     }

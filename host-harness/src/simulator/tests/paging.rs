@@ -11,12 +11,7 @@ async fn drain(
 ) -> Vec<Vec<String>> {
     let mut url = Url::parse(&tenant.origin()).unwrap().join(first).unwrap();
     let (_, to_key) = stream.window_keys();
-    let to = url
-        .query_pairs()
-        .find(|(key, _)| key == to_key)
-        .unwrap()
-        .1
-        .into_owned();
+    let to = url.query_pairs().find(|(key, _)| key == to_key).unwrap().1.into_owned();
     let mut pages = Vec::new();
     loop {
         let answer = client.get(url.as_str(), Some(bearer)).await.unwrap();
@@ -36,44 +31,15 @@ async fn drain(
 /// All that Webex leaves unsaid about a list, in every combination.
 fn combinations() -> Vec<StreamSettings> {
     let mut all = vec![StreamSettings::newest_first()];
-    all = vary(
-        &all,
-        [Order::NewestFirst, Order::OldestFirst],
-        |listing, order| listing.order = order,
-    );
-    all = vary(
-        &all,
-        [Bound::Inclusive, Bound::Exclusive],
-        |listing, bound| listing.from = bound,
-    );
-    all = vary(
-        &all,
-        [Bound::Inclusive, Bound::Exclusive],
-        |listing, bound| listing.to = bound,
-    );
-    let pagings = [
-        Paging::Offset,
-        Paging::ShiftingCursor,
-        Paging::AnchoredCursor,
-        Paging::SnapshotCursor,
-    ];
+    all = vary(&all, [Order::NewestFirst, Order::OldestFirst], |listing, order| listing.order = order);
+    all = vary(&all, [Bound::Inclusive, Bound::Exclusive], |listing, bound| listing.from = bound);
+    all = vary(&all, [Bound::Inclusive, Bound::Exclusive], |listing, bound| listing.to = bound);
+    let pagings = [Paging::Offset, Paging::ShiftingCursor, Paging::AnchoredCursor, Paging::SnapshotCursor];
     all = vary(&all, pagings, |listing, paging| listing.paging = paging);
-    let last_pages = [
-        LastPage::LinkWhenMore,
-        LastPage::LinkWhenFull,
-        LastPage::TrailingEmptyPage,
-    ];
-    all = vary(&all, last_pages, |listing, last_page| {
-        listing.last_page = last_page
-    });
-    let link_windows = [
-        LinkWindow::Whole,
-        LinkWindow::WithoutEnd,
-        LinkWindow::Remembered,
-    ];
-    vary(&all, link_windows, |listing, link_window| {
-        listing.link_window = link_window
-    })
+    let last_pages = [LastPage::LinkWhenMore, LastPage::LinkWhenFull, LastPage::TrailingEmptyPage];
+    all = vary(&all, last_pages, |listing, last_page| listing.last_page = last_page);
+    let link_windows = [LinkWindow::Whole, LinkWindow::WithoutEnd, LinkWindow::Remembered];
+    vary(&all, link_windows, |listing, link_window| listing.link_window = link_window)
 }
 
 fn vary<T: Copy, const N: usize>(
@@ -125,11 +91,7 @@ async fn every_combination_of_order_bounds_cursor_and_link_lists_each_event_once
                 LastPage::LinkWhenFull => want.len().is_multiple_of(3),
                 LastPage::TrailingEmptyPage => true,
             };
-            assert_eq!(
-                pages.last().is_some_and(Vec::is_empty),
-                trailing,
-                "{stream} {listing:?}"
-            );
+            assert_eq!(pages.last().is_some_and(Vec::is_empty), trailing, "{stream} {listing:?}");
         }
     }
     assert!(tenant.leaks().is_empty());
@@ -143,17 +105,8 @@ async fn an_events_link_without_its_end_lists_up_to_now() {
     tenant.backlog(Stream::Events, 4, NOW - HOUR, NOW - 1_000);
     tenant.add_generated(Stream::Events, NOW - 1);
     let bearer = bearer(&tenant, Stream::Events);
-    let one = client
-        .get(
-            &first(&tenant, Stream::Events, NOW - HOUR, NOW - 1_000, 3),
-            Some(&bearer),
-        )
-        .await
-        .unwrap();
-    let two = client
-        .get(&one.next_link().unwrap(), Some(&bearer))
-        .await
-        .unwrap();
+    let one = client.get(&first(&tenant, Stream::Events, NOW - HOUR, NOW - 1_000, 3), Some(&bearer)).await.unwrap();
+    let two = client.get(&one.next_link().unwrap(), Some(&bearer)).await.unwrap();
     assert_eq!((one.items().len(), two.items().len()), (3, 2));
     tenant.stop().await;
 }
@@ -183,45 +136,20 @@ async fn a_cursor_is_stable_against_late_listings_or_shifts_as_set() {
         (Paging::AnchoredCursor, ["late", "a"]),
         (Paging::SnapshotCursor, ["a", ""]),
     ] {
-        let listing = StreamSettings {
-            paging,
-            ..StreamSettings::newest_first()
-        };
+        let listing = StreamSettings { paging, ..StreamSettings::newest_first() };
         let (tenant, client) = start(settings().with_streams(&listing)).await;
         for (raw, created) in [("a", 10), ("b", 30), ("c", 40)] {
-            tenant.add(
-                Stream::Events,
-                NOW - HOUR + created,
-                NOW - HOUR,
-                format!("{raw:?}"),
-            );
+            tenant.add(Stream::Events, NOW - HOUR + created, NOW - HOUR, format!("{raw:?}"));
         }
         // Listed once the first page was read: one behind the first page, one before it where the offset shifts.
-        let late = if matches!(paging, Paging::Offset | Paging::ShiftingCursor) {
-            50
-        } else {
-            20
-        };
+        let late = if matches!(paging, Paging::Offset | Paging::ShiftingCursor) { 50 } else { 20 };
         tenant.add(Stream::Events, NOW - HOUR + late, NOW + 5, "\"late\"");
         let bearer = bearer(&tenant, Stream::Events);
-        let one = client
-            .get(
-                &first(&tenant, Stream::Events, NOW - HOUR, NOW, 2),
-                Some(&bearer),
-            )
-            .await
-            .unwrap();
+        let one = client.get(&first(&tenant, Stream::Events, NOW - HOUR, NOW, 2), Some(&bearer)).await.unwrap();
         assert_eq!(one.items(), ["\"c\"", "\"b\""]);
         tenant.clock().advance(5);
-        let two = client
-            .get(&one.next_link().unwrap(), Some(&bearer))
-            .await
-            .unwrap();
-        let want: Vec<_> = second_page
-            .iter()
-            .filter(|raw| !raw.is_empty())
-            .map(|raw| format!("{raw:?}"))
-            .collect();
+        let two = client.get(&one.next_link().unwrap(), Some(&bearer)).await.unwrap();
+        let want: Vec<_> = second_page.iter().filter(|raw| !raw.is_empty()).map(|raw| format!("{raw:?}")).collect();
         assert_eq!(two.items(), want, "{paging:?}");
         tenant.stop().await;
     }
@@ -237,36 +165,17 @@ async fn a_link_dies_by_time_or_use_with_the_status_that_is_set() {
         for (link_life, status) in [(LinkLife::Uses(2), 410), (LinkLife::Millis(1_000), 404)] {
             tenant.change(|settings| {
                 let listing = &mut settings.events;
-                (
-                    listing.paging,
-                    listing.link_life,
-                    listing.expired_link_status,
-                ) = (paging, link_life, status);
+                (listing.paging, listing.link_life, listing.expired_link_status) = (paging, link_life, status);
             });
-            let link = client
-                .get(&first, Some(&bearer))
-                .await
-                .unwrap()
-                .next_link()
-                .unwrap();
+            let link = client.get(&first, Some(&bearer)).await.unwrap().next_link().unwrap();
             assert_eq!(client.get(&link, Some(&bearer)).await.unwrap().status, 200);
             assert_eq!(client.get(&link, Some(&bearer)).await.unwrap().status, 200);
             tenant.clock().advance(1_001);
             let dead = client.get(&link, Some(&bearer)).await.unwrap();
             assert_eq!(dead.status, status, "{paging:?} {link_life:?}");
-            assert!(
-                dead.json()["errors"][0]["description"]
-                    .as_str()
-                    .unwrap()
-                    .contains("expired")
-            );
+            assert!(dead.json()["errors"][0]["description"].as_str().unwrap().contains("expired"));
             // A new first request gives the same place a new life.
-            let again = client
-                .get(&first, Some(&bearer))
-                .await
-                .unwrap()
-                .next_link()
-                .unwrap();
+            let again = client.get(&first, Some(&bearer)).await.unwrap().next_link().unwrap();
             assert_eq!(client.get(&again, Some(&bearer)).await.unwrap().status, 200);
         }
         tenant.stop().await;
@@ -280,19 +189,11 @@ async fn an_audit_link_without_its_end_needs_it_added() {
     tenant.backlog(Stream::SecurityAudits, 5, NOW - HOUR, NOW);
     let bearer = bearer(&tenant, Stream::SecurityAudits);
     let first = first(&tenant, Stream::SecurityAudits, NOW - HOUR, NOW, 3);
-    let link = client
-        .get(&first, Some(&bearer))
-        .await
-        .unwrap()
-        .next_link()
-        .unwrap();
+    let link = client.get(&first, Some(&bearer)).await.unwrap().next_link().unwrap();
     let refused = client.get(&link, Some(&bearer)).await.unwrap();
     assert_eq!(refused.status, 400);
     assert!(refused.text().contains("'endTime'"));
-    let whole = client
-        .get(&format!("{link}&endTime={}", iso(NOW)), Some(&bearer))
-        .await
-        .unwrap();
+    let whole = client.get(&format!("{link}&endTime={}", iso(NOW)), Some(&bearer)).await.unwrap();
     assert_eq!(whole.items().len(), 2);
     tenant.stop().await;
 }
@@ -300,35 +201,15 @@ async fn an_audit_link_without_its_end_needs_it_added() {
 #[tokio::test]
 async fn events_appear_after_their_listing_delay() {
     let (tenant, client) = start(settings()).await;
-    tenant.change(|settings| {
-        settings.events.listing_delay = ListingDelay {
-            min_ms: 60_000,
-            max_ms: 60_000,
-        }
-    });
+    tenant.change(|settings| settings.events.listing_delay = ListingDelay { min_ms: 60_000, max_ms: 60_000 });
     tenant.add_generated(Stream::Events, NOW - 1_000);
     let bearer = bearer(&tenant, Stream::Events);
     let first = first(&tenant, Stream::Events, NOW - HOUR, NOW, 10);
-    assert!(
-        client
-            .get(&first, Some(&bearer))
-            .await
-            .unwrap()
-            .items()
-            .is_empty()
-    );
+    assert!(client.get(&first, Some(&bearer)).await.unwrap().items().is_empty());
     assert!(tenant.listed(Stream::Events).is_empty());
     assert_eq!(tenant.added(Stream::Events).len(), 1);
     tenant.clock().advance(59_000);
-    assert_eq!(
-        client
-            .get(&first, Some(&bearer))
-            .await
-            .unwrap()
-            .items()
-            .len(),
-        1
-    );
+    assert_eq!(client.get(&first, Some(&bearer)).await.unwrap().items().len(), 1);
     tenant.stop().await;
 }
 
@@ -338,13 +219,7 @@ async fn loaded_items_are_sent_as_they_are() {
     let text = "[{\"created\": \"2026-01-31T23:00:00.5Z\",\n  \"a\" : 1.50, \"a\": 1e3, \"t\": \"\\ud800\"}]";
     assert_eq!(tenant.load(Stream::Events, text).unwrap(), 1);
     let bearer = bearer(&tenant, Stream::Events);
-    let page = client
-        .get(
-            &first(&tenant, Stream::Events, NOW - 2 * HOUR, NOW, 10),
-            Some(&bearer),
-        )
-        .await
-        .unwrap();
+    let page = client.get(&first(&tenant, Stream::Events, NOW - 2 * HOUR, NOW, 10), Some(&bearer)).await.unwrap();
     assert_eq!(page.text(), format!("{{\"items\":{text}}}"));
     tenant.stop().await;
 }
