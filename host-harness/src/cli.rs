@@ -17,6 +17,7 @@ mod signals;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 pub use error::{CliError, Exit};
@@ -77,10 +78,18 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // If even that cannot be written there is no one to tell.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        // If even that cannot be written there is no one to tell.
+        Err(help) if help.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = help.print();
+            return Exit::Usage.into();
+        }
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", usage_error(&error));
+            return Exit::Usage.into();
+        }
+        Err(help) => {
+            let _ = help.print();
+            return Exit::Done.into();
         }
     };
     let tasks = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -96,6 +105,21 @@ pub fn main() -> ExitCode {
     });
     tasks.shutdown_timeout(LEAVE);
     exit.into()
+}
+
+/// A slip on the command line in one line, as every other error: what is wrong, what is near, where to look.
+fn usage_error(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let lines =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let mut line = String::new();
+    for part in lines {
+        if !line.is_empty() {
+            line.push_str(if line.ends_with(':') { " " } else { "; " });
+        }
+        line.push_str(part);
+    }
+    format!("{line}; see `webex-collector --help`")
 }
 
 async fn run(cli: Cli) -> Result<Exit, CliError> {
