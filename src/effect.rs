@@ -70,7 +70,7 @@ pub struct Request {
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// Names in lower case, values as text; values that are no text are left out.
+    /// Names in lower case, values as text; what is no text in them is replaced by U+FFFD.
     pub headers: Vec<(String, String)>,
     /// Decoded body.
     pub body: Vec<u8>,

@@ -59,6 +59,8 @@ pub(crate) struct Host {
     now: Cell<Timestamp>,
     latency: Cell<Span>,
     stopping: Cell<bool>,
+    /// Requests that are still sent before the host asks to stop.
+    requests_left: Cell<Option<usize>>,
     seed: Cell<u64>,
     secrets: RefCell<BTreeMap<SecretName, (String, u64)>>,
     revisions: Cell<u64>,
@@ -74,6 +76,7 @@ impl Host {
             now: Cell::new(START),
             latency: Cell::new(Span::millis(100)),
             stopping: Cell::new(false),
+            requests_left: Cell::new(None),
             seed: Cell::new(0),
             secrets: RefCell::default(),
             revisions: Cell::new(0),
@@ -106,6 +109,12 @@ impl Host {
 
     pub(crate) fn stop(&self) {
         self.stopping.set(true);
+    }
+
+    /// Asks to stop after this many more requests; none: does not ask any more.
+    pub(crate) fn stop_after(&self, requests: Option<usize>) {
+        self.requests_left.set(requests);
+        self.stopping.set(false);
     }
 
     pub(crate) fn put(&self, name: SecretName, value: &str) {
@@ -225,6 +234,12 @@ impl Host {
         let fault = (self.secret_fault.borrow_mut())(&effect);
         match (effect, fault) {
             (Effect::Http(request), _) => {
+                if let Some(left) = self.requests_left.get() {
+                    self.requests_left.set(Some(left.saturating_sub(1)));
+                    if left <= 1 {
+                        self.stop();
+                    }
+                }
                 let sent = Sent::of(self.now(), &request);
                 self.sent.borrow_mut().push(sent.clone());
                 Answer::Http((self.webex.borrow_mut())(&sent))

@@ -123,7 +123,7 @@ pub async fn fetch_events(
     for stream in &streams {
         first_gaps.push(last_run.prepare(*stream, settings, io.now()));
         if let Some((from, to)) = request.re_read {
-            re_read(&mut last_run, *stream, from, to.min(io.now()))?;
+            re_read(&mut last_run, *stream, (from, to), io.now())?;
         }
     }
     let deadline = io.elapsed() + request.budget.unwrap_or(DEFAULT_BUDGET);
@@ -175,13 +175,19 @@ fn streams_of(settings: &Settings, request: &FetchRequest) -> Result<Vec<Stream>
 }
 
 /// Begins reading a stretch again, or goes on with it.
-fn re_read(last_run: &mut LastRun, stream: Stream, from: Timestamp, to: Timestamp) -> Result<(), Failure> {
-    if from >= to {
+fn re_read(
+    last_run: &mut LastRun,
+    stream: Stream,
+    (from, to): (Timestamp, Timestamp),
+    now: Timestamp,
+) -> Result<(), Failure> {
+    // An end that moves with the clock would be another stretch in each call, and would never be reached.
+    if from >= to || to > now {
         let remedy = "give a stretch of the past";
-        return Err(Failure::argument("re-read", "is empty or begins in the future", remedy));
+        return Err(Failure::argument("re-read", "is empty or ends in the future", remedy));
     }
     for lane in last_run.streams.get_mut(&stream).into_iter().flat_map(|state| &mut state.lanes) {
-        let is_same = |window: &Window| window.frontier() == to && window.watermark() >= from;
+        let is_same = |window: &Window| window.frontier() == to && window.start() == from;
         if !lane.re_read.as_ref().is_some_and(is_same) {
             lane.re_read = Some(Window::over(from, to));
         }

@@ -56,6 +56,8 @@ pub struct StreamState {
     pub lanes: Vec<LaneState>,
     /// What was delivered.
     pub seen: Seen,
+    /// What is listed from here on is all in `seen`; none: nothing was ever forgotten.
+    pub remembered: Option<Timestamp>,
     /// Faults in a row.
     pub faults: u32,
     /// Not before this, after a fault.
@@ -147,6 +149,8 @@ impl LastRun {
         if let Some(positions) = cortex::read(&stored.head)? {
             let mut last_run = Self::begin(settings, now, key);
             for (stream, since) in positions {
+                // An event from the future has moved it there; what happens until then is not to be missed.
+                let since = since.min(now);
                 last_run.began = last_run.began.min(since);
                 let lanes = settings.lanes(stream);
                 let lanes =
@@ -193,6 +197,13 @@ impl LastRun {
             if let Some(known) = old.iter().find(|known| known.lane == lane) {
                 state.lanes.push(known.clone());
                 continue;
+            }
+            if let Some(window) = &inherited
+                && !old.iter().any(|known| known.lane.holds(&lane))
+                && window.start() < window.frontier()
+            {
+                let reason = format!("{} were not asked for", lane.name().unwrap_or_else(|| "all others".to_owned()));
+                gaps.push(Gap { from: window.start(), to: window.frontier(), reason });
             }
             let window = inherited.clone().unwrap_or_else(|| {
                 let asked = now - settings.first_fetch;
@@ -242,6 +253,7 @@ impl StreamState {
 
     /// Forgets ids that no request can list again: those outside open slices, their edges and the overlap.
     pub fn forget(&mut self, overlap: Span) {
+        self.remembered = self.remembered.max(self.frontier().map(|frontier| frontier - overlap));
         let lanes = &self.lanes;
         self.seen.evict(|from, to| {
             lanes.iter().any(|lane| {
@@ -374,6 +386,31 @@ mod tests {
         let mut last_run = LastRun::begin(&settings(&[]), NOW - Span::days(30), [0; 16]);
         let gaps = last_run.prepare(Stream::SecurityAudits, &settings(&[]), NOW);
         assert_eq!((gaps[0].from, gaps[0].to), (NOW - Span::days(30), NOW - Span::days(7)));
+    }
+
+    #[test]
+    fn a_resource_that_was_not_asked_for_before_is_a_gap() {
+        let mut last_run = LastRun::begin(&settings(&[]), NOW, [0; 16]);
+        let mut gaps = |resources: &str, now| {
+            let gaps = last_run.prepare(Stream::Events, &settings(&[("events_resources", resources)]), now);
+            let window = &mut last_run.streams.get_mut(&Stream::Events).unwrap().lanes[0].window;
+            window.take_up(now, Span::ZERO);
+            window.prove(None);
+            gaps.len()
+        };
+        assert_eq!(gaps("messages", NOW), 0);
+        assert_eq!(gaps("messages,rooms", NOW + Span::days(1)), 1);
+        assert_eq!(gaps("messages,rooms", NOW + Span::days(2)), 0);
+        assert_eq!(gaps("", NOW + Span::days(3)), 1);
+        assert_eq!(gaps("tabs", NOW + Span::days(4)), 0);
+    }
+
+    #[test]
+    fn a_position_of_the_cortex_collector_in_the_future_is_now() {
+        let head = r#"{"admin_audits":{"since_datetime":"2099-01-01T00:00:00Z"}}"#;
+        let stored = Stored { head: head.to_owned(), parts: Vec::new() };
+        let last_run = LastRun::read(Some(&stored), &settings(&[]), NOW, [0; 16]).unwrap();
+        assert_eq!(last_run.streams[&Stream::AdminAudits].watermark(), Some(NOW));
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub struct PageError(String);
 struct Envelope<'a> {
     #[serde(borrow, default)]
     items: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, default)]
+    errors: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
 }
 
 impl<'a> Page<'a> {
@@ -37,6 +41,10 @@ impl<'a> Page<'a> {
             // serde_json quotes no more than a key or a short value; only the kind and place are kept all the same.
             PageError(format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column()))
         })?;
+        // Webex's error body with the status of a success: no last page.
+        if envelope.items.is_none() && (envelope.errors.is_some() || envelope.message.is_some()) {
+            return Err(PageError("it is an error without items".to_owned()));
+        }
         let items = envelope.items.unwrap_or_default().into_iter().map(Item::new).collect();
         Ok(Self { items })
     }
@@ -63,7 +71,17 @@ mod tests {
 
     #[test]
     fn what_is_no_page_is_an_error() {
-        for body in ["", "<html>", r#"{"items":[{"id":1}"#, r#"{"items":{}}"#, "[]", "null", r#"{"items":[1]} x"#] {
+        for body in [
+            "",
+            "<html>",
+            r#"{"message":"x"}"#,
+            r#"{"errors":[],"items":null}"#,
+            r#"{"items":[{"id":1}"#,
+            r#"{"items":{}}"#,
+            "[]",
+            "null",
+            r#"{"items":[1]} x"#,
+        ] {
             check(body, None);
         }
     }

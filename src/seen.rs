@@ -150,7 +150,7 @@ impl Seen {
 
 /// Whether a request for the interval may list an item that was met in the stretch.
 pub fn may_list(interval: &Interval, from: Timestamp, to: Timestamp) -> bool {
-    interval.from - EDGE < to && from < interval.to + EDGE
+    interval.from - EDGE <= to && from <= interval.to + EDGE
 }
 
 /// The stretch in which an item that was met in `interval` can be met again.
@@ -166,7 +166,7 @@ fn stretch(created: Option<Timestamp>, interval: &Interval, recent: Option<Span>
     match created.filter(inside) {
         Some(time) if time <= interval.from + AROUND => (interval.from - AROUND, interval.from + AROUND),
         Some(time) if time >= interval.to - AROUND => (interval.to - AROUND, interval.to + AROUND),
-        Some(_) => (interval.from + EDGE, interval.to - EDGE),
+        Some(_) => (interval.from + AROUND, interval.to - AROUND),
         // Its time says nothing about where it is listed.
         None => (interval.from - AROUND, interval.to + AROUND),
     }
@@ -250,6 +250,14 @@ mod tests {
             seen.evict(|from, to| may_list(&again, from, to));
             assert_eq!(seen.len(), 2, "{again:?}");
         }
+    }
+
+    #[test]
+    fn what_stands_exactly_on_the_edge_of_a_neighbours_request_is_kept() {
+        let mut seen = Seen::default();
+        seen.insert(SeenId(1), Some(at(2)), &interval(0, 6), None);
+        seen.evict(|from, to| may_list(&interval(3, 6), from, to));
+        assert!(seen.contains(SeenId(1)), "a request for 3 to 6 begins at 2, and may include it");
     }
 
     #[test]

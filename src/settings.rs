@@ -327,6 +327,17 @@ pub struct Lane {
 }
 
 impl Lane {
+    /// Whether everything of the other one is in this one too.
+    pub fn holds(&self, other: &Self) -> bool {
+        let all = |mine: &Option<String>, its: &Option<String>| {
+            mine.as_deref().is_none_or(|mine| {
+                let mine: Vec<_> = mine.split(',').collect();
+                its.as_deref().is_some_and(|its| its.split(',').all(|name| mine.contains(&name)))
+            })
+        };
+        all(&self.resource, &other.resource) && all(&self.filter, &other.filter)
+    }
+
     /// As people read it; none: it is the whole stream.
     pub fn name(&self) -> Option<String> {
         let parts: Vec<&str> = [&self.resource, &self.filter].into_iter().flatten().map(String::as_str).collect();

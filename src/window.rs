@@ -42,6 +42,9 @@ pub struct Window {
     /// How long a slice is now.
     slice: Span,
     gaps: Vec<Gap>,
+    /// By this machine's clock: when the tail was last taken up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tail_at: Option<Timestamp>,
     /// The frontier before the last `take_up`, as long as the origin's clock was not heard since.
     #[serde(skip)]
     unproven: Option<Timestamp>,
@@ -107,7 +110,15 @@ fn is_zero(n: &u32) -> bool {
 impl Window {
     /// Nothing collected yet; collecting begins at `start`.
     pub fn begin(start: Timestamp) -> Self {
-        Self { start, frontier: start, pending: Vec::new(), slice: FIRST_SLICE, gaps: Vec::new(), unproven: None }
+        Self {
+            start,
+            frontier: start,
+            pending: Vec::new(),
+            slice: FIRST_SLICE,
+            gaps: Vec::new(),
+            tail_at: None,
+            unproven: None,
+        }
     }
 
     /// A closed stretch that is all owed: for reading again.
@@ -125,9 +136,10 @@ impl Window {
         let frontier = windows.iter().map(|window| window.frontier).min()?;
         let mut merged = Self { frontier, ..Self::begin(start) };
         for interval in windows.iter().flat_map(|window| &window.pending) {
+            // What is only to be read again goes along: the next take-up does not reach back to all of it.
             let to = interval.to.min(frontier);
-            if interval.owed < to {
-                merged.pending.push(Interval::new(interval.from.min(to), interval.owed, to));
+            if interval.from < to {
+                merged.pending.push(Interval::new(interval.from, interval.owed.min(to), to));
             }
         }
         merged.pending.sort_unstable_by_key(|interval| (interval.owed, interval.to));
@@ -153,6 +165,16 @@ impl Window {
         self.frontier
     }
 
+    /// Nothing before this was asked for.
+    pub fn start(&self) -> Timestamp {
+        self.start
+    }
+
+    /// Whether nothing was ever taken up.
+    pub fn is_fresh(&self) -> bool {
+        self.start == self.frontier && self.pending.is_empty()
+    }
+
     /// What is not drained, sorted by the ground it owes.
     pub fn pending(&self) -> &[Interval] {
         &self.pending
@@ -175,10 +197,47 @@ impl Window {
             return;
         }
         let from = (self.frontier - overlap).max(self.start);
+        self.leave_to_next(from);
         self.pending.push(Interval::new(from, self.frontier, to));
         self.unproven = Some(self.frontier);
         self.frontier = to;
         self.bound();
+    }
+
+    /// The next interval reads everything from `from` to the frontier again. Those that are not begun leave it to that
+    /// one, so that an overlap that takes longer to read than a cycle does not pile up: of it each cycle reads what is
+    /// near, and what is about to leave the overlap for the last time.
+    fn leave_to_next(&mut self, from: Timestamp) {
+        let mut pending = Vec::with_capacity(self.pending.len() + 1);
+        for interval in std::mem::take(&mut self.pending) {
+            let again = from.max(interval.from);
+            if interval.cursor.is_some() || again >= interval.owed {
+                pending.push(interval);
+                continue;
+            }
+            if interval.from < again {
+                pending.push(Interval { owed: again, to: again, ..interval.clone() });
+            }
+            if interval.owes() {
+                pending.push(Interval { from: interval.owed, ..interval });
+            }
+        }
+        self.pending = pending;
+    }
+
+    /// Remembers when, by this machine's clock, the tail was taken up.
+    pub fn note_tail(&mut self, now: Timestamp) {
+        self.tail_at = Some(now);
+    }
+
+    /// Whether the tail was taken up less than this long ago.
+    pub fn is_tail_younger_than(&self, age: Span, now: Timestamp) -> bool {
+        self.tail_at.is_some_and(|time| time <= now && now - time < age)
+    }
+
+    /// The same, with the length of slices of another.
+    pub fn with_slice_of(self, other: &Self) -> Self {
+        Self { slice: other.slice, ..self }
     }
 
     /// Whether something was taken up and the origin's clock was not heard since.
@@ -190,6 +249,14 @@ impl Window {
     /// did not say what time it is. False: nothing is left of what was taken up.
     pub fn prove(&mut self, limit: Option<Timestamp>) -> bool {
         let Some(before) = self.unproven.take() else { return true };
+        if let Some(limit) = limit.filter(|limit| *limit < before)
+            && before == self.start
+        {
+            // The first take-up of all: the clock that said where to begin was ahead. As long before the origin's clock.
+            let begin = before - (self.frontier - limit);
+            *self = Self { gaps: std::mem::take(&mut self.gaps), ..Self::over(begin, limit) };
+            return false;
+        }
         let limit = limit.unwrap_or(self.frontier).max(before);
         if limit >= self.frontier {
             return true;
@@ -220,7 +287,6 @@ impl Window {
                 Interval { from: earliest, owed: interval.owed.max(earliest), cursor: None, ..interval.clone() };
             interval.from < interval.to
         });
-        self.start = self.start.max(earliest.min(self.frontier));
         self.note_gaps(&gaps);
         gaps
     }
@@ -363,10 +429,13 @@ impl Window {
             let Some(nearest) = (0..self.pending.len() - 1).min_by_key(|index| distance(*index)) else { return };
             let newer = self.pending.remove(nearest + 1);
             if let Some(older) = self.pending.get_mut(nearest) {
+                let to = older.to.max(newer.to);
+                // One that owes nothing makes nothing owed again.
+                let owed = [&*older, &newer].into_iter().filter(|i| i.owes()).map(|i| i.owed).min();
                 *older = Interval {
                     from: older.from.min(newer.from),
-                    owed: older.owed.min(newer.owed),
-                    to: older.to.max(newer.to),
+                    owed: owed.unwrap_or(to),
+                    to,
                     cursor: None,
                     failed: older.failed.min(newer.failed),
                     not_before: older.not_before.min(newer.not_before),
@@ -394,7 +463,8 @@ impl Interval {
 
     /// Whether it is not waiting in quarantine.
     pub fn may_be_read(&self, now: Timestamp) -> bool {
-        self.not_before.is_none_or(|time| time <= now)
+        // Further ahead than it can have been set: by a clock that was wrong.
+        self.not_before.is_none_or(|time| time <= now || time - now > QUARANTINE.1)
     }
 
     /// The bounds of a request for it, widened, and never ending after `latest` unless that would leave nothing.
@@ -523,6 +593,42 @@ mod tests {
         }
         assert_eq!(window.quarantine(0, at(100), "unreadable"), at(100 + 6 * 3_600));
         assert_eq!(window.watermark(), at(0));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_at_the_beginning_is_put_right() {
+        let mut window = Window::begin(at(3_600));
+        window.take_up(at(3_700), Span::secs(10));
+        assert!(!window.prove(Some(at(90))), "another request is needed");
+        assert_eq!((window.frontier(), ranges(&window)), (at(90), vec![(-10, -10, 90)]));
+        assert!(window.verify().is_ok());
+    }
+
+    #[test]
+    fn what_the_next_interval_reads_again_is_left_to_it() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(1_000), Span::ZERO);
+        window.drained(0, false);
+        window.take_up(at(1_060), Span::secs(600));
+        window.take_up(at(1_120), Span::secs(600));
+        assert_eq!(ranges(&window), [(400, 460, 460), (1_000, 1_000, 1_060), (460, 1_060, 1_120)]);
+        assert_eq!(window.watermark(), at(1_000));
+    }
+
+    #[test]
+    fn intervals_that_merge_owe_no_more_than_before() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(10_000), Span::ZERO);
+        window.drained(0, false);
+        window.take_up(at(10_010), Span::secs(9_000));
+        while window.pending().len() <= MOST_PENDING {
+            let longest = (0..window.pending().len()).max_by_key(|i| window.pending()[*i].length()).unwrap();
+            assert!(window.halve(longest));
+        }
+        let cursor = Cursor { link: String::new(), asked: (at(0), at(1)), visited: vec![], empty: 0 };
+        (0..window.pending().len()).for_each(|i| window.advance(i, cursor.clone()));
+        window.take_up(at(10_020), Span::ZERO);
+        assert_eq!((window.pending().len(), window.watermark()), (MOST_PENDING, at(10_000)));
     }
 
     #[test]

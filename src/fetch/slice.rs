@@ -16,7 +16,7 @@ use crate::seen::Seen;
 use crate::settings::Lane;
 use crate::stream::{EVENTS_WITHOUT_PRO_PACK, Stream};
 use crate::time::{Span, Timestamp};
-use crate::window::{Cursor, Gap, Interval, Window};
+use crate::window::{Cursor, EDGE, Gap, Interval, Window};
 
 /// Empty pages in a row that end a slice: Webex says to go on over empty pages, but endless chains have been seen.
 const MOST_EMPTY: u32 = 20;
@@ -36,6 +36,24 @@ const MOST_RESTARTS: u32 = 40;
 /// Intervals that are set aside in a call before the stream pauses: where nothing can be read at all, a day is not asked for
 /// second by second at full speed.
 const MOST_SET_ASIDE: u32 = 8;
+
+/// Unreadable answers in a row before the server as a whole is blamed: a month halved down to a second.
+const MOST_MISSES: u32 = 24;
+
+/// Where no page was read in this call: one cut, and only after this many calls in a row that ended so. Else an
+/// outage would leave nothing but splinters.
+const FAULTS_BEFORE_A_CUT: u32 = 3;
+
+/// Items asked for at least, whatever the limit of a batch: Webex's own default, so that a small limit does not make more
+/// pages of a slice than it may have.
+const LEAST_PAGE: u32 = 100;
+
+/// Items asked for at least where an interval could not be read: ten of the largest seen fit an answer.
+const LEAST_PAGE_AGAIN: u32 = 10;
+
+/// A refusal of old events is met by giving them up only where that gives up this much: a budget's worth, so that one call
+/// is refused once.
+const LEAST_CUT: Span = Span::secs(60);
 
 /// Items that are fetched again by id in a call, at most; the rest is delivered as listed.
 const MOST_FETCHED_AGAIN: u32 = 50;
@@ -63,6 +81,19 @@ pub(super) struct Tally {
     restarts: u32,
     set_aside: u32,
     fetched_again: u32,
+    /// Calls in a row before this one that ended in a fault.
+    faults: u32,
+    /// Pages that could be read.
+    pages: u64,
+    /// Answers since the last of them that could not.
+    misses: u32,
+}
+
+impl Tally {
+    /// Nothing yet, after this many calls in a row that ended in a fault.
+    pub(super) fn new(faults: u32) -> Self {
+        Self { faults, ..Self::default() }
+    }
 }
 
 /// How far a drain came.
@@ -122,15 +153,26 @@ enum Unreadable {
     /// The server cannot give this much at once.
     #[error("{0}")]
     TooMuch(String),
+    /// No answer, or the server's own error.
+    #[error("{0}")]
+    Fault(String),
     /// A next link is not taken any more.
     #[error("its next link is refused: {0}")]
     Stale(String),
+    /// The server refuses this stretch, and halves of it would fare no better.
+    #[error("it is refused: {0}")]
+    Refused(String),
 }
 
 impl Unreadable {
     /// Whether the same request may bring something better.
     fn may_pass(&self) -> bool {
         matches!(self, Self::Page(_) | Self::TooMuch(_))
+    }
+
+    /// Whether it may be the server as a whole that fails, and not this slice.
+    fn may_be_an_outage(&self) -> bool {
+        matches!(self, Self::Page(_) | Self::TooMuch(_) | Self::Fault(_))
     }
 }
 
@@ -181,14 +223,24 @@ impl Drain<'_> {
             Ok(response) => response,
             Err(trouble) => return self.trouble(interval, &trouble),
         };
-        let reaches = self.prove();
         let page = match Page::read(&response) {
             Ok(page) => page,
-            Err(error) => return Step::Unreadable(error.into()),
+            Err(error) => {
+                // Whoever answered without a time, it need not have been the origin.
+                if self.call.client.origin().at_last_request().is_some() {
+                    self.prove();
+                }
+                return Step::Unreadable(error.into());
+            }
         };
+        let reaches = self.prove();
+        self.tally.pages += 1;
+        self.tally.misses = 0;
         self.tally.listed += page.items.len() as u64;
+        // What was asked for may reach further: the interval was cut back to the origin's clock, the request was not.
+        let read = Interval { to: interval.to.max(ask.asked.1 - EDGE), ..interval.clone() };
         for item in &page.items {
-            if !self.take(*item, interval).await {
+            if !self.take(*item, &read).await {
                 return Step::Full;
             }
         }
@@ -203,7 +255,7 @@ impl Drain<'_> {
             Err(error) => return Step::Unreadable(error.into()),
         };
         let hash = self.call.last_run.key.link(url.as_str());
-        let empty = if page.items.is_empty() { ask.empty + 1 } else { 0 };
+        let empty = if page.items.is_empty() { ask.empty.saturating_add(1) } else { 0 };
         let can_be_cut = interval.length() >= crate::window::SHORTEST.times(2);
         if ask.visited.contains(&hash) {
             return Step::Unreadable(Unreadable::Loop);
@@ -230,7 +282,10 @@ impl Drain<'_> {
             return Ok(Ask { url, asked: cursor.asked, visited: cursor.visited.clone(), empty: cursor.empty });
         }
         let asked = interval.bounds(super::stream::latest(self.call));
-        let url = query(asked).first_page(u32::try_from(self.call.max_events).unwrap_or(u32::MAX));
+        let most = u32::try_from(self.call.max_events).unwrap_or(u32::MAX).max(LEAST_PAGE).min(stream.page_size());
+        // Halved with each quarantine: a second cannot be cut, but its pages can be smaller.
+        let most = (most >> interval.failed.min(31)).max(LEAST_PAGE_AGAIN);
+        let url = query(asked).first_page(most);
         let visited = vec![self.call.last_run.key.link(url.as_str())];
         Ok(Ask { url, asked, visited, empty: 0 })
     }
@@ -263,7 +318,8 @@ impl Drain<'_> {
         }
         let recent = (interval.to >= self.frontier - settings.overlap).then_some(settings.overlap);
         self.seen.insert(id, facts.created, interval, recent);
-        self.tally.late += u64::from(facts.created.is_some_and(|created| created < interval.owed));
+        let is_late = |created| interval.from <= created && created < interval.owed;
+        self.tally.late += u64::from(facts.created.is_some_and(is_late));
         self.tally.odd += u64::from(made.odd);
         self.tally.replaced += made.replaced;
         self.tally.bytes += made.event.body.len() as u64;
@@ -322,15 +378,23 @@ impl Drain<'_> {
         }
         match verdict {
             Verdict::TooMuch(problem) => Step::Unreadable(Unreadable::TooMuch(problem.message.clone())),
+            Verdict::Fault(problem) => Step::Unreadable(Unreadable::Fault(problem.message.clone())),
             Verdict::Rejected(problem) if interval.cursor.is_some() => {
                 Step::Unreadable(Unreadable::Stale(problem.message.clone()))
             }
             Verdict::Refused(problem) if self.call.stream == Stream::Events && problem.is_ninety_days() => {
-                let gaps =
-                    self.window.clamp(now - EVENTS_WITHOUT_PRO_PACK, "longer than 90 days ago, which needs Pro Pack");
-                let is_cut = !self.window.pending().contains(interval);
-                self.tally.gaps.extend(gaps);
-                if is_cut { Step::Changed } else { failed() }
+                let today = self.call.client.origin().now(self.call.io.elapsed()).unwrap_or(now);
+                let earliest = today - EVENTS_WITHOUT_PRO_PACK;
+                if earliest - interval.from < LEAST_CUT {
+                    return Step::Unreadable(Unreadable::Refused(problem.message.clone()));
+                }
+                self.window.forget_cursors();
+                self.tally.gaps.extend(self.window.clamp(earliest, "longer than 90 days ago, which needs Pro Pack"));
+                Step::Changed
+            }
+            // Others were answered, so it is about this one.
+            Verdict::Rejected(problem) if self.tally.pages > 0 => {
+                Step::Unreadable(Unreadable::Refused(problem.message.clone()))
             }
             _ => failed(),
         }
@@ -339,8 +403,15 @@ impl Drain<'_> {
     /// Begins the slice again in halves, so that restarts end; one too short for that waits in quarantine.
     fn restart(&mut self, index: usize, why: &Unreadable) -> Result<End, Failure> {
         let stream = self.call.stream;
+        if why.may_be_an_outage() {
+            self.tally.misses += 1;
+            if !self.is_about(why) {
+                return Err(self.outage(why));
+            }
+        }
         self.tally.restarts += 1;
-        if self.window.halve(index) {
+        let may_be_cut = !matches!(why, Unreadable::Refused(_));
+        if may_be_cut && self.window.halve(index) {
             self.call.io.log(
                 Level::Info,
                 "slice-restarted",
@@ -360,5 +431,24 @@ impl Drain<'_> {
             format!("listing {stream}: {MOST_SET_ASIDE} intervals in one call could not be read, the last one: {why}");
         let remedy = "if it lasts, give Webex's support the time range";
         Err(Failure::new(Code::NotUnderstood, message, remedy).of_stream(stream).at(now + FAULT_WAIT))
+    }
+
+    /// Whether an unreadable answer is to be blamed on the slice: others were read in this call, or nothing was for so long
+    /// that the slice itself may be what keeps the server from answering, or it says so.
+    fn is_about(&self, why: &Unreadable) -> bool {
+        let Tally { pages, misses, faults, .. } = *self.tally;
+        if pages > 0 || matches!(why, Unreadable::TooMuch(_)) {
+            misses <= MOST_MISSES
+        } else {
+            misses <= 1 && faults >= FAULTS_BEFORE_A_CUT
+        }
+    }
+
+    /// The server as a whole gives no answers that can be read.
+    fn outage(&self, why: &Unreadable) -> Failure {
+        let stream = self.call.stream;
+        let code = if matches!(why, Unreadable::Page(_)) { Code::NotUnderstood } else { Code::Unavailable };
+        let message = format!("listing {stream}: {why}");
+        Failure::new(code, message, "").of_stream(stream).at(self.call.io.now())
     }
 }

@@ -2,10 +2,10 @@
 
 use super::slice::{Drain, End, Limits, Tally};
 use super::{Call, Next, Outcome, Report, next_after};
-use crate::failure::{Code, Failure};
+use crate::answer::MAX_WAIT;
+use crate::failure::{Code, Failure, Retry};
 use crate::last_run::StreamState;
 use crate::origin_clock::SKEW_WORTH_A_WARNING;
-use crate::stream::Stream;
 use crate::time::{Span, Timestamp};
 use crate::warning::Warning;
 use crate::window::Window;
@@ -29,7 +29,7 @@ enum Phase {
 
 /// Collects one stream.
 pub(super) async fn collect(call: Call<'_>, mut state: StreamState) -> Outcome {
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(state.faults);
     let end = match barrier(&call, &state) {
         Some(failure) => Err(failure),
         None => read(&call, &mut state, &mut tally).await,
@@ -66,7 +66,7 @@ fn conclude(call: &Call<'_>, state: &mut StreamState, end: Result<Next, Failure>
     match end {
         // The host's own limit, not a fault: the next call goes on here.
         Err(failure) if matches!(failure.code, Code::Deadline | Code::Stopped) => (None, Next::Now),
-        Err(failure) if failure.code == Code::Unavailable && state.not_before.is_none_or(|time| time <= now) => {
+        Err(failure) if is_fault(&failure) && !is_waiting(state.not_before, now, FAULT_BACKOFF.1) => {
             let (first, longest) = FAULT_BACKOFF;
             let until = now + first.times(1 << state.faults.min(16)).min(longest);
             state.faults = state.faults.saturating_add(1);
@@ -80,13 +80,23 @@ fn conclude(call: &Call<'_>, state: &mut StreamState, end: Result<Next, Failure>
         Ok(next) => {
             state.faults = 0;
             state.not_before = None;
-            match quarantine(state, call.stream, now) {
+            match quarantine(call, state, now) {
                 Some((failure, until)) if next == Next::Idle => (Some(failure), Next::NotBefore(until)),
                 Some((failure, _)) => (Some(failure), next),
                 None => (None, next),
             }
         }
     }
+}
+
+/// Whether the next call may find things better.
+fn is_fault(failure: &Failure) -> bool {
+    failure.code == Code::Unavailable || (failure.code == Code::NotUnderstood && matches!(failure.retry, Retry::At(_)))
+}
+
+/// Whether that time is to come. Not if it is further ahead than it can have been set: then by a clock that was wrong.
+fn is_waiting(until: Option<Timestamp>, now: Timestamp, longest: Span) -> bool {
+    until.is_some_and(|until| until > now && until - now <= longest)
 }
 
 /// Why nothing may be asked for at all now.
@@ -97,11 +107,11 @@ fn barrier(call: &Call<'_>, state: &StreamState) -> Option<Failure> {
         return Some(Failure::setting("admin_org_id", "is missing", remedy).of_stream(call.stream));
     }
     let user_until = call.last_run.users.get(&call.stream.user()).and_then(|user| user.not_before);
-    if let Some(until) = user_until.filter(|until| *until > now) {
+    if let Some(until) = user_until.filter(|_| is_waiting(user_until, now, MAX_WAIT)) {
         let message = format!("Webex has asked the {} to wait", call.stream.user().title());
         return Some(Failure::new(Code::RateLimited, message, "").of_stream(call.stream).at(until));
     }
-    if let Some(until) = state.not_before.filter(|until| *until > now) {
+    if let Some(until) = state.not_before.filter(|_| is_waiting(state.not_before, now, FAULT_BACKOFF.1)) {
         let message = "Webex did not answer the last requests";
         return Some(Failure::new(Code::Unavailable, message, "").of_stream(call.stream).at(until));
     }
@@ -114,19 +124,36 @@ async fn read(call: &Call<'_>, state: &mut StreamState, tally: &mut Tally) -> Re
         return read_again(call, state, tally).await;
     }
     let lanes = order(state);
+    let mut is_all_looked_at = true;
+    // A query that is refused, for example of a resource without licence, does not keep the others from being read.
+    let mut refused: Vec<(usize, Failure)> = Vec::new();
     for phase in [Phase::Tail, Phase::Backlog, Phase::Rest] {
         for index in &lanes {
-            if work(call, state, tally, *index, phase).await? == Work::Full {
+            if refused.iter().any(|(lane, _)| lane == index) {
+                continue;
+            }
+            let work = match work(call, state, tally, *index, phase).await {
+                Err(failure) if failure.code == Code::Refused => {
+                    refused.push((*index, failure));
+                    continue;
+                }
+                work => work?,
+            };
+            if work == Work::Full {
                 if phase == Phase::Tail {
+                    // The tails of other lanes, or even this one, may not have been taken up.
+                    is_all_looked_at = false;
                     break;
                 }
                 return Ok(Next::Now);
             }
         }
     }
-    if call.io.stopping() || call.io.elapsed() >= call.deadline {
-        // Something may not even have been looked at.
+    if !is_all_looked_at {
         return Ok(Next::Now);
+    }
+    if let Some((_, failure)) = refused.into_iter().next() {
+        return Err(failure);
     }
     let left = |window: &Window| window.pending().iter().any(|interval| interval.may_be_read(call.io.now()));
     Ok(if state.lanes.iter().any(|lane| left(&lane.window)) { Next::Now } else { Next::Idle })
@@ -172,7 +199,7 @@ fn limits(call: &Call<'_>, phase: Phase) -> Limits {
     Limits {
         events: whole.events.saturating_mul(3).div_ceil(4),
         bytes: whole.bytes.saturating_mul(3).div_ceil(4),
-        deadline: now + (whole.deadline - now).times(3).quarter(),
+        deadline: whole.deadline - (whole.deadline - now).quarter(),
     }
 }
 
@@ -205,23 +232,31 @@ async fn tail(
     window: &mut Window,
 ) -> Result<Work, Failure> {
     let now = call.io.now();
+    if window.is_fresh() && latest(call) < window.frontier() {
+        // The clock that said where to begin was ahead, and was set since.
+        *window = Window::begin(latest(call) - call.settings.first_fetch);
+    }
     let to = latest(call) - call.settings.lag;
     let has_work = window.pending().iter().any(|interval| interval.may_be_read(now));
     if to <= window.frontier()
-        || (has_work && to - window.frontier() < TAIL_EVERY && window.frontier() > window.watermark())
+        || (has_work && window.is_tail_younger_than(TAIL_EVERY, now) && window.frontier() > window.watermark())
     {
         return newest(call, state, tally, index, window, limits(call, Phase::Tail)).await;
     }
-    let before = (window.clone(), tally.gaps.len());
-    window.take_up(to, call.settings.overlap);
-    if let Some(reach) = call.stream.reach() {
-        tally.gaps.extend(window.clamp(now - reach, "longer ago than Webex serves"));
-    }
+    let before = window.clone();
+    window.note_tail(now);
+    // A longer overlap than before reaches back only to where all that was delivered is remembered.
+    let known = state.remembered.map_or(call.settings.overlap, |since| (window.frontier() - since).max(Span::ZERO));
+    window.take_up(to, call.settings.overlap.min(known));
     let result = newest(call, state, tally, index, window, limits(call, Phase::Tail)).await;
     if window.is_unproven() {
         // Nobody answered: whether the origin's clock has come this far is not known.
-        *window = before.0;
-        tally.gaps.truncate(before.1);
+        // How much the server answers at once is not forgotten, for it may have been too much.
+        *window = before.with_slice_of(window);
+        if result == Ok(Work::Done) {
+            let message = format!("listing {}: no answer could be read", call.stream);
+            return Err(Failure::new(Code::Unavailable, message, "").of_stream(call.stream).at(now));
+        }
     }
     result
 }
@@ -264,6 +299,10 @@ async fn backlog(
     window: &mut Window,
     limits: Limits,
 ) -> Result<Work, Failure> {
+    if let Some(reach) = call.stream.reach() {
+        // Here, where the tail has been read and the origin's clock heard: this machine's may be a year ahead.
+        tally.gaps.extend(window.clamp(latest(call) - reach, "longer ago than Webex serves"));
+    }
     loop {
         let Some(oldest) = window.oldest(call.io.now()) else { return Ok(Work::Done) };
         let slice = window.cut_oldest(oldest);
@@ -289,10 +328,12 @@ async fn drain(
 }
 
 /// The intervals in quarantine, as a failure of the stream, and when the first is tried again.
-fn quarantine(state: &StreamState, stream: Stream, now: Timestamp) -> Option<(Failure, Timestamp)> {
+fn quarantine(call: &Call<'_>, state: &StreamState, now: Timestamp) -> Option<(Failure, Timestamp)> {
     let waiting = || {
-        let intervals = state.lanes.iter().flat_map(|lane| lane.window.pending());
-        intervals.filter_map(|interval| interval.not_before.filter(|time| *time > now).map(|time| (interval, time)))
+        let windows =
+            state.lanes.iter().filter_map(|lane| if call.re_read { lane.re_read.as_ref() } else { Some(&lane.window) });
+        let intervals = windows.flat_map(Window::pending).filter(|interval| !interval.may_be_read(now));
+        intervals.filter_map(|interval| interval.not_before.map(|time| (interval, time)))
     };
     let (interval, until) = waiting().min_by_key(|(_, until)| *until)?;
     let message = format!(
@@ -303,7 +344,7 @@ fn quarantine(state: &StreamState, stream: Stream, now: Timestamp) -> Option<(Fa
         interval.reason.as_deref().unwrap_or("unknown")
     );
     let remedy = "if it lasts, give Webex's support the time range";
-    Some((Failure::new(Code::NotUnderstood, message, remedy).of_stream(stream).at(until), until))
+    Some((Failure::new(Code::NotUnderstood, message, remedy).of_stream(call.stream).at(until), until))
 }
 
 fn warnings(call: &Call<'_>, tally: &Tally, state: &StreamState) -> Vec<Warning> {

@@ -1,5 +1,8 @@
 //! The engine against a server in memory that lists in any order, with any bounds, paging and faults.
 
+mod adverse;
+mod defects;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -18,6 +21,13 @@ struct Listed {
     listed: Timestamp,
 }
 
+impl Listed {
+    /// Every event is of one of two resources.
+    fn resource(&self) -> &'static str {
+        if self.id.is_multiple_of(2) { "messages" } else { "rooms" }
+    }
+}
+
 /// What the API facts leave open, and the server's contents.
 #[derive(Clone, Debug)]
 struct World {
@@ -31,6 +41,8 @@ struct World {
     /// How far the origin's clock is behind ours.
     behind: Span,
     date_header: bool,
+    /// How long a next link is taken; none: for ever.
+    link_life: Option<Span>,
 }
 
 impl World {
@@ -45,6 +57,7 @@ impl World {
             page: 50,
             behind: Span::ZERO,
             date_header: true,
+            link_life: None,
         }
     }
 
@@ -84,7 +97,14 @@ impl World {
         if stream == Stream::Events && to > now {
             return dated(answer(400, r#"{"message":"to is in the future"}"#));
         }
+        let issued = sent.query("issued").map(|text| Timestamp::from_millis(text.parse().unwrap()));
+        if issued.zip(self.link_life).is_some_and(|(issued, life)| now - issued > life) {
+            return dated(answer(410, r#"{"message":"the link has expired"}"#));
+        }
         let mut items: Vec<_> = self.events.get(&stream).into_iter().flatten().filter(|e| e.listed <= now).collect();
+        if let Some(resource) = sent.query("resource") {
+            items.retain(|e| e.resource() == resource);
+        }
         items.retain(|e| if self.from_inclusive { e.created >= from } else { e.created > from });
         items.retain(|e| if self.to_inclusive { e.created <= to } else { e.created < to });
         items.sort_by_key(|e| (e.created, e.id));
@@ -104,13 +124,16 @@ impl World {
             let pairs: Vec<(String, String)> = sent.url.query_pairs().into_owned().collect();
             next.query_pairs_mut().clear();
             for (name, value) in pairs {
-                let is_place = name == "offset" || name == "cursor";
+                let is_place = name == "offset" || name == "cursor" || name == "issued";
                 if !is_place && (self.link_has_end || name != end || !stream.needs_org()) {
                     next.query_pairs_mut().append_pair(&name, &value);
                 }
             }
             let place = if self.offset { "offset" } else { "cursor" };
             next.query_pairs_mut().append_pair(place, &(skip + page.len()).to_string());
+            if self.link_life.is_some() {
+                next.query_pairs_mut().append_pair("issued", &now.as_millis().to_string());
+            }
             response = with_header(response, "link", &format!("<{next}>; rel=\"next\""));
         }
         response

@@ -93,8 +93,9 @@ impl Exchange {
                 Self::Waiting(future) => match future.get() {
                     None => return Progress::Pending(Self::Waiting(future)),
                     Some(Ok(Ok(incoming))) => {
-                        let headers = incoming.headers().entries().into_iter().filter_map(|(name, value)| {
-                            Some((name.to_ascii_lowercase(), String::from_utf8(value).ok()?))
+                        let headers = incoming.headers().entries().into_iter().map(|(name, value)| {
+                            // A `Link` that is no text must not look like the last page.
+                            (name.to_ascii_lowercase(), String::from_utf8_lossy(&value).into_owned())
                         });
                         let response =
                             Response { status: incoming.status(), headers: headers.collect(), body: Vec::new() };

@@ -50,6 +50,8 @@ struct UserForm {
 struct StreamForm {
     lanes: Vec<LaneForm>,
     seen: Vec<SegmentForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remembered: Option<Timestamp>,
     forgotten: u64,
     faults: u32,
     not_before: Option<Timestamp>,
@@ -123,6 +125,7 @@ fn read_stream(form: StreamForm, stored: &Stored) -> Result<StreamState, LastRun
     Ok(StreamState {
         lanes,
         seen: Seen::from_segments(segments, form.forgotten),
+        remembered: form.remembered,
         faults: form.faults,
         not_before: form.not_before,
     })
@@ -178,6 +181,7 @@ fn write_stream(state: &StreamState, parts: &mut BTreeMap<String, String>) -> St
     StreamForm {
         lanes: lanes.collect(),
         seen: seen.collect(),
+        remembered: state.remembered,
         forgotten: state.seen.forgotten(),
         faults: state.faults,
         not_before: state.not_before,

@@ -1,0 +1,366 @@
+//! One world for each way in which collecting once went wrong.
+
+use super::*;
+
+fn events_only(request: FetchRequest) -> FetchRequest {
+    FetchRequest { streams: vec![Stream::Events], ..request }
+}
+
+fn time(sent: &Sent, name: &str) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(&sent.query(name)?)
+}
+
+/// Whether a request for events reaches over this time.
+fn reaches(sent: &Sent, at: Timestamp) -> bool {
+    sent.url.path() == "/v1/events"
+        && time(sent, "from").is_some_and(|from| from <= at)
+        && time(sent, "to").is_some_and(|to| at <= to)
+}
+
+fn step(tenant: &Tenant, span: Span) {
+    tenant.host.advance(span);
+    let behind = &mut tenant.world.borrow_mut().behind;
+    *behind = *behind + span;
+}
+
+#[test]
+fn a_full_tail_of_one_query_does_not_hide_that_of_another() {
+    let mut tenant = Tenant::new(World::new(), &[("events_resources", "messages,rooms")]);
+    tenant.drain(&ALL);
+    for n in 0..18 {
+        let created = START + Span::secs(10 + n);
+        tenant.world.borrow_mut().add(Stream::Events, created, created);
+    }
+    tenant.host.advance(Span::secs(60));
+    tenant.drain(&FetchRequest { max_events: Some(10), ..ALL });
+    tenant.check_each_once();
+}
+
+#[test]
+fn a_query_that_is_refused_does_not_keep_the_others_from_being_read() {
+    let fault =
+        |sent: &Sent| (sent.query("resource")? == "messages").then(|| answer(403, r#"{"message":"no licence"}"#));
+    let mut tenant =
+        Tenant::faulty(three_streams(100, Span::secs(600)), &[("events_resources", "messages,rooms")], Box::new(fault));
+    tenant.drain(&FetchRequest { max_events: Some(20), ..ALL });
+    assert_eq!(tenant.reports[2].failure.as_ref().map(|failure| failure.code), Some(Code::Refused));
+    tenant.world.borrow_mut().events.get_mut(&Stream::Events).unwrap().retain(|event| event.resource() == "rooms");
+    tenant.check_each_once();
+}
+
+#[test]
+fn a_longer_overlap_brings_nothing_twice() {
+    let mut tenant = Tenant::new(World::new(), &[("overlap", "2m")]);
+    for minute in 0..180 {
+        for stream in Stream::ALL {
+            let created = START + Span::secs(60 * minute);
+            tenant.world.borrow_mut().add(stream, created, created);
+        }
+    }
+    for minute in 0..200 {
+        if minute == 120 {
+            tenant.settings = settings(&[("overlap", "1h")]);
+        }
+        tenant.drain(&ALL);
+        tenant.host.advance(Span::secs(60));
+    }
+    tenant.check_each_once();
+}
+
+#[test]
+fn another_list_of_resources_does_not_forget_what_was_to_be_read_again() {
+    let mut tenant = Tenant::new(World::new(), &[("overlap", "2days")]);
+    tenant.drain(&ALL);
+    let created = tenant.state().streams[&Stream::Events].frontier().unwrap() - Span::days(2) + Span::secs(40);
+    tenant.world.borrow_mut().add(Stream::Events, created, created + Span::days(2) - Span::secs(1));
+    tenant.host.advance(Span::secs(50));
+    let world = Rc::clone(&tenant.world);
+    tenant.host.webex(move |sent| {
+        let length = time(sent, "to").zip(time(sent, "from")).map(|(to, from)| to - from);
+        let is_long = length.is_some_and(|length| length > Span::days(1) + Span::secs(3_600));
+        if is_long { answer(504, "") } else { world.borrow().answer(sent) }
+    });
+    tenant.host.stop_after(Some(3));
+    tenant.call(&events_only(ALL));
+    tenant.host.stop_after(None);
+    assert_eq!(tenant.reports[0].pending, 1, "what was read once is to be read again");
+    tenant.settings = settings(&[("overlap", "2days"), ("events_resources", "messages,rooms")]);
+    tenant.host.advance(Span::secs(600));
+    tenant.drain(&ALL);
+    tenant.check_each_once();
+}
+
+#[test]
+fn a_clock_that_was_a_year_ahead_for_one_call_loses_nothing() {
+    let mut tenant = Tenant::new(three_streams(100, Span::secs(3_600)), &[]);
+    let world = Rc::clone(&tenant.world);
+    tenant.host.webex(move |sent| {
+        let body = r#"{"access_token":"good","expires_in":99999999,"refresh_token":"refresh","token_type":"Bearer"}"#;
+        if sent.is_for_tokens() { answer(200, body) } else { world.borrow().answer(sent) }
+    });
+    tenant.call(&FetchRequest { max_events: Some(5), ..ALL });
+    step(&tenant, Span::days(400));
+    tenant.call(&FetchRequest { max_events: Some(5), ..ALL });
+    let gaps: Vec<_> = tenant.reports.iter().flat_map(|report| report.gaps.clone()).collect();
+    assert!(gaps.is_empty(), "{gaps:?}");
+    step(&tenant, Span::ZERO - Span::days(400));
+    tenant.drain(&ALL);
+    tenant.check_each_once();
+}
+
+#[test]
+fn a_first_call_with_a_clock_that_is_ahead_begins_by_the_origins() {
+    for first_fetch in ["0s", "10m"] {
+        let mut tenant = Tenant::new(World::new(), &[("first_fetch", first_fetch)]);
+        step(&tenant, Span::secs(3_600));
+        tenant.call(&ALL);
+        for _ in 0..12 {
+            let origin = tenant.host.now() - tenant.world.borrow().behind + Span::secs(60);
+            for stream in Stream::ALL {
+                tenant.world.borrow_mut().add(stream, origin, origin);
+            }
+            tenant.host.advance(Span::secs(360));
+            tenant.call(&ALL);
+            let origin = tenant.host.now() - tenant.world.borrow().behind;
+            assert!(tenant.reports.iter().all(|r| r.frontier.unwrap() <= origin), "F passed the origin's clock");
+        }
+        tenant.drain(&ALL);
+        tenant.check_each_once();
+    }
+}
+
+#[test]
+fn reading_again_to_a_time_in_the_future_is_refused_and_to_now_ends() {
+    let mut tenant = Tenant::new(three_streams(700, Span::secs(5_000)), &[]);
+    tenant.drain(&ALL);
+    let range = (START - Span::days(6), START + Span::days(900));
+    let request = FetchRequest { re_read: Some(range), max_events: Some(50), ..ALL };
+    let (settings, stored) = (tenant.settings.clone(), tenant.stored.clone());
+    let failure = tenant.host.run(|io| fetch_events(io, &settings, stored.as_ref(), &request)).unwrap_err();
+    assert_eq!(failure.code, Code::InvalidArgument);
+    let request = FetchRequest { re_read: Some((range.0, START)), ..request };
+    let calls = (1..).take_while(|_| tenant.call(&request) != Next::Idle).take(200).count();
+    assert!(calls < 100, "it does not end");
+    assert!(tenant.delivered.values().all(|count| *count <= 2), "again and again");
+}
+
+#[test]
+fn reading_again_says_what_could_not_be_read() {
+    let poison = START - Span::days(3);
+    let mut tenant = Tenant::new(three_streams(200, Span::secs(7_200)), &[]);
+    tenant.drain(&ALL);
+    let world = Rc::clone(&tenant.world);
+    tenant.host.webex(move |sent| {
+        if reaches(sent, poison) { answer(200, r#"{"items":[{"id"#) } else { world.borrow().answer(sent) }
+    });
+    let range = (poison - Span::secs(60), poison + Span::secs(60));
+    let request = events_only(FetchRequest { re_read: Some(range), ..ALL });
+    let last = (0..50).map(|_| tenant.call(&request)).find(|next| *next != Next::Now);
+    assert!(matches!(last, Some(Next::NotBefore(_))), "{last:?}");
+    assert_eq!(tenant.reports[0].failure.as_ref().map(|failure| failure.code), Some(Code::NotUnderstood));
+    let world = Rc::clone(&tenant.world);
+    tenant.host.webex(move |sent| world.borrow().answer(sent));
+    tenant.drain(&request);
+    assert!(tenant.reports[0].failure.is_none());
+}
+
+#[test]
+fn reading_again_what_webex_serves_no_more_is_a_gap_and_ends() {
+    let mut tenant = Tenant::new(three_streams(20, Span::secs(600)), &[]);
+    tenant.drain(&ALL);
+    let world = Rc::clone(&tenant.world);
+    tenant.host.webex(move |sent| {
+        let start = time(sent, "from").or_else(|| time(sent, "startTime"));
+        let is_old = start.is_some_and(|from| from < sent.at - Span::days(365));
+        if is_old { answer(400, "more than a year") } else { world.borrow().answer(sent) }
+    });
+    let range = (START - Span::days(500), START - Span::days(300));
+    let request = FetchRequest { re_read: Some(range), streams: vec![Stream::AdminAudits], ..ALL };
+    let mut gaps = Vec::new();
+    for _ in 0..50 {
+        let next = tenant.call(&request);
+        gaps.extend(tenant.reports[0].gaps.clone());
+        if next == Next::Idle {
+            break;
+        }
+    }
+    assert_eq!(tenant.reports[0].failure, None);
+    assert_eq!((gaps.len(), gaps[0].from), (1, range.0));
+}
+
+#[test]
+fn a_refusal_of_old_events_that_lasts_ends_the_call() {
+    // It reaches back less than its own text says.
+    let fault = |sent: &Sent| {
+        let text = r#"{"message":"error = 'User is only authorized to search within past 90 days.'"}"#;
+        let is_old = time(sent, "from").is_some_and(|from| from < sent.at - Span::days(80));
+        (sent.url.path() == "/v1/events" && is_old).then(|| answer(403, text))
+    };
+    let mut tenant = Tenant::faulty(World::new(), &[("first_fetch", "200 days")], Box::new(fault));
+    tenant.call(&events_only(ALL));
+    assert!(tenant.host.sent().len() < 60, "{} requests", tenant.host.sent().len());
+    assert!(tenant.reports[0].gaps.len() < 3, "{:?}", tenant.reports[0].gaps.len());
+    assert_eq!(tenant.reports[0].failure.as_ref().map(|failure| failure.code), Some(Code::NotUnderstood));
+}
+
+#[test]
+fn a_wait_that_a_wrong_clock_has_set_is_not_obeyed_for_ever() {
+    for (status, kind) in [(429, Code::RateLimited), (500, Code::Unavailable)] {
+        let mut tenant = Tenant::new(three_streams(10, Span::secs(600)), &[]);
+        step(&tenant, Span::days(300));
+        let world = Rc::clone(&tenant.world);
+        tenant.host.webex(
+            move |sent| {
+                if sent.is_for_tokens() { world.borrow().answer(sent) } else { answer(status, "") }
+            },
+        );
+        tenant.call(&ALL);
+        assert_eq!(tenant.reports[0].failure.as_ref().unwrap().code, kind);
+        let world = Rc::clone(&tenant.world);
+        tenant.host.webex(move |sent| world.borrow().answer(sent));
+        step(&tenant, Span::ZERO - Span::days(300));
+        for _ in 0..10 {
+            tenant.host.advance(Span::days(1).quarter());
+            tenant.call(&ALL);
+        }
+        assert_eq!(tenant.reports[0].failure, None);
+        tenant.check_each_once();
+    }
+}
+
+#[test]
+fn an_overlap_that_takes_longer_to_read_than_a_cycle_does_not_pile_up() {
+    let mut tenant = Tenant::new(World::new(), &[("overlap", "2days")]);
+    tenant.world.borrow_mut().page = 5;
+    for n in 0..3_200 {
+        let created = START + Span::secs(65 * (n - 2_600));
+        tenant.world.borrow_mut().add(Stream::AdminAudits, created, created);
+    }
+    let request = FetchRequest { streams: vec![Stream::AdminAudits], ..ALL };
+    tenant.host.latency(Span::millis(300));
+    let mut most = 0;
+    while tenant.host.now() < START + Span::secs(6 * 3_600) {
+        if tenant.call(&request) == Next::Idle {
+            tenant.host.advance(Span::secs(60));
+        }
+        most = most.max(tenant.reports[0].pending);
+    }
+    assert!(most < 50, "up to {most} intervals");
+    let behind = tenant.host.now() - tenant.reports[0].watermark.unwrap();
+    assert!(behind < Span::secs(300), "new events wait {behind}");
+    tenant.host.advance(Span::secs(6 * 3_600));
+    tenant.drain(&request);
+    tenant.check_each_once();
+}
+
+#[test]
+fn a_server_error_of_one_stretch_does_not_keep_the_rest_of_the_backlog_waiting() {
+    for timeout in [false, true] {
+        let poison = START - Span::days(5);
+        let fault = move |sent: &Sent| {
+            reaches(sent, poison).then(|| if timeout { Err(HttpError::Timeout) } else { answer(500, "") })
+        };
+        let mut tenant = Tenant::faulty(three_streams(200, Span::secs(7_200)), &[], Box::new(fault));
+        for _ in 0..60 {
+            tenant.call(&ALL);
+            tenant.host.advance(Span::secs(60));
+        }
+        let missing = tenant.world.borrow().events[&Stream::Events].len()
+            - tenant.delivered.keys().filter(|id| id.starts_with("events:")).count();
+        assert!(missing < 15, "{missing} events wait behind the stretch");
+    }
+}
+
+#[test]
+fn many_events_in_one_second_are_collected_with_the_smallest_limit() {
+    let mut world = World::new();
+    world.page = 1_000;
+    for n in 0..2_500 {
+        let created = START - Span::secs(100) + Span::millis(n / 5_000);
+        world.add(Stream::Events, created, created);
+    }
+    let mut tenant = Tenant::new(world, &[("first_fetch", "1h")]);
+    let request = events_only(FetchRequest { max_events: Some(2), ..ALL });
+    for _ in 0..2_000 {
+        if let Next::NotBefore(time) = tenant.call(&request) {
+            tenant.host.advance(time - tenant.host.now());
+        }
+    }
+    tenant.check_each_once();
+}
+
+#[test]
+fn the_smallest_budget_is_no_reason_to_say_that_all_is_done() {
+    let mut tenant = Tenant::new(three_streams(10, Span::secs(60)), &[]);
+    let request = FetchRequest { budget: Some(Span::millis(1)), ..ALL };
+    assert_eq!(tenant.call(&request), Next::Now);
+}
+
+#[test]
+fn an_error_that_comes_as_a_success_is_no_last_page() {
+    let mut n = 0;
+    let fault = move |sent: &Sent| {
+        n += u32::from(!sent.is_for_tokens());
+        let body = r#"{"message":"backend failed","errors":[{"description":"backend failed"}],"trackingId":"T_1"}"#;
+        (n % 3 == 1).then(|| answer(200, body))
+    };
+    let mut tenant = Tenant::faulty(three_streams(100, Span::secs(60)), &[("overlap", "1s")], Box::new(fault));
+    tenant.drain(&ALL);
+    tenant.check_each_once();
+}
+
+#[test]
+fn a_second_of_huge_items_is_read_in_smaller_pages() {
+    let fault = |sent: &Sent| {
+        let max: usize = sent.query("max")?.parse().unwrap();
+        (reaches(sent, START - Span::secs(30)) && max > 10).then_some(Err(HttpError::TooLarge))
+    };
+    let mut world = World::new();
+    for _ in 0..60 {
+        world.add(Stream::Events, START - Span::secs(30), START);
+    }
+    let mut tenant = Tenant::faulty(world, &[("first_fetch", "1m")], Box::new(fault));
+    for _ in 0..400 {
+        if let Next::NotBefore(time) = tenant.call(&events_only(ALL)) {
+            tenant.host.advance(time - tenant.host.now());
+        }
+    }
+    tenant.check_each_once();
+}
+
+#[test]
+fn a_tail_that_nobody_answers_is_a_failure_and_not_the_end() {
+    let fault = |sent: &Sent| (sent.url.path() == "/v1/events").then_some(Err(HttpError::TooLarge));
+    let mut tenant = Tenant::faulty(World::new(), &[("first_fetch", "1m")], Box::new(fault));
+    let nexts: Vec<_> = (0..5).map(|_| tenant.call(&events_only(ALL))).collect();
+    assert!(!nexts.contains(&Next::Idle), "{nexts:?}");
+    assert_eq!(tenant.reports[0].failure.as_ref().map(|failure| failure.code), Some(Code::Unavailable));
+}
+
+#[test]
+fn an_outage_that_answers_with_web_pages_is_no_storm_and_is_over_soon() {
+    let until = START + Span::secs(3 * 3_600);
+    let fault = move |sent: &Sent| {
+        (sent.at > START + Span::secs(600) && sent.at < until && !sent.is_for_tokens())
+            .then(|| answer(200, "<html>maintenance</html>"))
+    };
+    let mut tenant = Tenant::faulty(three_streams(100, Span::secs(60)), &[], Box::new(fault));
+    tenant.drain(&ALL);
+    tenant.host.advance(Span::secs(600));
+    let before = tenant.host.sent().len();
+    for _ in 0..20_000 {
+        if tenant.host.now() > until {
+            break;
+        }
+        match tenant.call(&ALL) {
+            Next::Now => {}
+            Next::NotBefore(time) => tenant.host.advance((time - tenant.host.now()).min(Span::secs(60))),
+            Next::Idle => tenant.host.advance(Span::secs(60)),
+        }
+    }
+    let requests = tenant.host.sent().len() - before;
+    assert!(requests < 3_000, "{requests} requests");
+    let started = tenant.host.now();
+    tenant.drain(&ALL);
+    assert!(tenant.host.now() - started < Span::secs(3_600), "it took {}", tenant.host.now() - started);
+}
