@@ -267,8 +267,9 @@ impl Window {
                 return true;
             }
             interval.to = limit;
-            // With no ground left that it owes, its overlap goes too: the next take-up reads that again.
-            interval.owed < interval.to
+            interval.owed = interval.owed.min(limit);
+            // Its overlap stays: others have left that to it, and the next one may be shorter.
+            interval.from < interval.to
         });
         limit > before
     }
@@ -566,7 +567,21 @@ mod tests {
         assert_eq!(window.frontier(), at(40));
         window.take_up(at(100), Span::secs(10));
         assert!(!window.prove(Some(at(20))));
-        assert_eq!((window.frontier(), ranges(&window)), (at(40), vec![(0, 0, 40)]));
+        assert_eq!((window.frontier(), ranges(&window)), (at(40), vec![(0, 0, 40), (30, 40, 40)]));
+        assert_eq!(window.watermark(), at(0));
+    }
+
+    #[test]
+    fn what_was_left_to_a_tail_that_is_given_back_is_still_read() {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(1_000), Span::ZERO);
+        window.drained(0, false);
+        window.take_up(at(1_060), Span::secs(600));
+        window.take_up(at(1_120), Span::secs(600));
+        assert!(!window.prove(Some(at(1_000))));
+        window.take_up(at(1_130), Span::secs(1));
+        assert_eq!(ranges(&window)[0], (400, 460, 460));
+        assert!(ranges(&window).contains(&(460, 1_059, 1_059)), "{:?}", ranges(&window));
     }
 
     #[test]

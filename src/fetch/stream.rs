@@ -232,9 +232,10 @@ async fn tail(
     window: &mut Window,
 ) -> Result<Work, Failure> {
     let now = call.io.now();
-    if window.is_fresh() && latest(call) < window.frontier() {
-        // The clock that said where to begin was ahead, and was set since.
-        *window = Window::begin(latest(call) - call.settings.first_fetch);
+    if window.is_fresh() && now < window.frontier() {
+        // This machine's clock said where to begin, and was set back since: by a little, or from a time that never was.
+        let is_little = window.frontier() - now <= SKEW_WORTH_A_WARNING;
+        *window = Window::begin(if is_little { now } else { now - call.settings.first_fetch });
     }
     let to = latest(call) - call.settings.lag;
     let has_work = window.pending().iter().any(|interval| interval.may_be_read(now));

@@ -102,15 +102,15 @@ async fn without_one_it_says_where_a_first_fetch_starts() {
 
 #[tokio::test]
 async fn it_shows_watermark_frontier_and_what_is_left() {
-    let mut tenant = Simulated::with(TenantSettings::default(), &[("max_fetch", "20")]).await;
-    tenant.backlog(50, 1);
+    let mut tenant = Simulated::with(TenantSettings::default(), &[("max_fetch", "120")]).await;
+    tenant.backlog(300, 1);
     let batch = tenant.host.fetch(&whatever()).await.unwrap();
     let view = tenant.host.tenant.get_last_run(Some(&batch.last_run)).await.unwrap().unwrap();
     for (stream, report) in view.streams.iter().zip(&batch.reports) {
         assert_eq!((Some(stream.watermark), Some(stream.frontier)), (report.watermark, report.frontier));
         assert_eq!((stream.frontier, stream.pending.len() as u32), (NOW, report.pending));
         assert!(stream.pending.iter().any(|pending| pending.started), "{stream:?}");
-        assert_eq!(stream.seen, 20);
+        assert_eq!(stream.seen, 120);
     }
     assert_eq!(view.last_run, batch.last_run, "the current form stays as it is");
 }

@@ -181,6 +181,7 @@ fn live(
 }
 
 proptest! {
+    // As many cases as PROPTEST_CASES says, 256 without it.
     #![proptest_config(ProptestConfig { max_shrink_iters: 3_000, ..ProptestConfig::default() })]
     #[test]
     fn whatever_happens_between_calls_and_within_each_event_comes_once(
