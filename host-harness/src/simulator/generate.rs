@@ -1,6 +1,7 @@
 //! Seeded events with the shapes and the oddities of real ones; every value is invented.
 
 mod admin_audits;
+mod audit_item;
 mod draft;
 mod events;
 mod json_object;

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use rand::Rng;
 
-use super::super::event_store::Facets;
+use super::audit_item;
 use super::draft::{Draft, Oddity, Written};
 use super::json_object::JsonObject;
 
@@ -40,7 +40,7 @@ const TAIL_BYTES: usize = 350;
 pub(super) fn write(mut draft: Draft<'_>) -> Written {
     let (category, description, target_type) = draft.pick(&KINDS);
     let (actor_id, actor_name, actor_email) = draft.person();
-    let (organization, created) = (draft.organization.clone(), draft.created.clone());
+    let organization = draft.organization.clone();
     let category = if draft.is(Oddity::Spelling) { format!("EventCategory.{category}") } else { category.to_owned() };
     let target_type =
         if draft.is(Oddity::Spelling) { format!("TargetResourceType.{target_type}") } else { target_type.to_owned() };
@@ -89,17 +89,5 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
     let prose = draft.prose(&format!("{actor_name}: {description}"), data.len() + TAIL_BYTES);
     let data = data.text("actionText", &prose).close();
 
-    let id = STANDARD_NO_PAD.encode(draft.uuid());
-    let item = JsonObject::new()
-        .json("data", &data)
-        .text("created", &created)
-        .text("actorOrgId", &organization.id)
-        .text("id", &id);
-    let (item, actor_id) = match draft.oddity {
-        Some(Oddity::Bare) => (item, None),
-        Some(Oddity::NullActor) => (item.json("actorId", "null"), None),
-        _ => (item.text("actorId", &actor_id), Some(actor_id)),
-    };
-    let facets = Facets { id: Some(id), actor_id, category: Some(category), ..Facets::default() };
-    Written { raw: item.close(), facets, mended: None }
+    audit_item::write(draft, &data, actor_id, category)
 }
