@@ -98,6 +98,11 @@ impl Client {
         self.wire.retries()
     }
 
+    /// Time that requests waited since `new`.
+    pub fn waited(&self) -> Span {
+        self.wire.waited()
+    }
+
     /// What a person should know though requests work.
     pub fn warnings(&self) -> Vec<Warning> {
         self.session.warnings()

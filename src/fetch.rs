@@ -15,6 +15,7 @@ use crate::effect::Io;
 use crate::event::Event;
 use crate::failure::{Code, Failure, Retry};
 use crate::last_run::{LastRun, Stored, StreamState};
+use crate::lateness::Lateness;
 use crate::settings::Settings;
 use crate::stream::{Stream, User};
 use crate::time::{Span, Timestamp};
@@ -39,7 +40,18 @@ pub struct FetchRequest {
     /// Of time.
     pub budget: Option<Span>,
     /// Read this again instead.
-    pub re_read: Option<(Timestamp, Timestamp)>,
+    pub re_read: Option<ReRead>,
+}
+
+/// A stretch that is to be read again (`wit/collector.wit`, `re-read`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReRead {
+    /// From here
+    pub from: Timestamp,
+    /// to here,
+    pub to: Timestamp,
+    /// even where ids are not remembered any more.
+    pub allow_repeats: bool,
 }
 
 /// When to call again.
@@ -62,9 +74,13 @@ pub struct Report {
     pub delivered: u64,
     pub repeated: u64,
     pub late: u64,
+    pub lateness: Lateness,
     pub odd: u64,
     pub requests: u64,
     pub retries: u64,
+    pub waited: Span,
+    pub drained: u32,
+    pub lag: Option<Span>,
     pub watermark: Option<Timestamp>,
     pub frontier: Option<Timestamp>,
     pub pending: usize,
@@ -122,8 +138,8 @@ pub async fn fetch_events(
     let mut first_gaps = Vec::new();
     for stream in &streams {
         first_gaps.push(last_run.prepare(*stream, settings, io.now()));
-        if let Some((from, to)) = request.re_read {
-            re_read(&mut last_run, *stream, (from, to), io.now())?;
+        if let Some(wish) = request.re_read {
+            re_read(&mut last_run, *stream, wish, io.now())?;
         }
     }
     let deadline = io.elapsed() + request.budget.unwrap_or(DEFAULT_BUDGET);
@@ -178,7 +194,7 @@ fn streams_of(settings: &Settings, request: &FetchRequest) -> Result<Vec<Stream>
 fn re_read(
     last_run: &mut LastRun,
     stream: Stream,
-    (from, to): (Timestamp, Timestamp),
+    ReRead { from, to, .. }: ReRead,
     now: Timestamp,
 ) -> Result<(), Failure> {
     // An end that moves with the clock would be another stretch in each call, and would never be reached.

@@ -7,6 +7,7 @@ mod form;
 
 use std::collections::BTreeMap;
 
+use crate::defect::{self, Defect};
 use crate::failure::{Code, Failure, Retry};
 use crate::seen::{Seen, SeenKey, may_list};
 use crate::settings::{Lane, Settings};
@@ -259,7 +260,8 @@ impl StreamState {
             lanes.iter().any(|lane| {
                 let windows = std::iter::once(&lane.window).chain(&lane.re_read);
                 let pending = windows.flat_map(Window::pending).any(|interval| may_list(interval, from, to));
-                pending || to >= lane.window.frontier() - overlap - EDGE.times(2)
+                (pending && !defect::is(Defect::SeenForgetsBacklog))
+                    || to >= lane.window.frontier() - overlap - EDGE.times(2)
             })
         });
     }

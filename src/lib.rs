@@ -7,11 +7,12 @@
 //! | --- | --- |
 //! | the shell: contract, clock, random, network, secrets | `guest` (only on wasm32) |
 //! | what the plugin offers | [`fetch`], [`command`], [`check`], [`describe`] |
-//! | which time is collected | [`window`], [`seen`], [`last_run`], [`origin_clock`] |
+//! | which time is collected | [`window`], [`seen`], [`lateness`], [`last_run`], [`origin_clock`] |
 //! | what is read and delivered | [`query`], [`link`], [`page`], [`item`], [`event`] |
 //! | whom it asks, as whom | [`client`], [`wire`], [`answer`], [`oauth`], [`api`] |
 //! | words that everything shares | [`stream`], [`settings`], [`secret`], [`time`], [`failure`], [`warning`] |
 //! | how the core is driven | [`effect`] |
+//! | how its tests are tested | [`defect`] |
 //! | what people see | [`markdown`], [`redaction`] |
 
 pub mod answer;
@@ -19,6 +20,7 @@ pub mod api;
 pub mod check;
 pub mod client;
 pub mod command;
+pub mod defect;
 pub mod describe;
 pub mod effect;
 pub mod event;
@@ -28,6 +30,7 @@ pub mod fetch;
 mod guest;
 pub mod item;
 pub mod last_run;
+pub mod lateness;
 pub mod link;
 pub mod markdown;
 pub mod oauth;

@@ -132,6 +132,13 @@ pub const TABLE: &[Row] = &[
         "Overlap",
         "How long after its time an event may be listed and still be found; 1 s to 7 days. This stretch is read again in every cycle.",
     ),
+    row(
+        "remember",
+        Kind::Duration,
+        Some("24h"),
+        "Remember",
+        "How long ids of delivered events are remembered for reading a stretch again; up to 7 days, and up to 400,000 ids a stream.",
+    ),
     row("lag", Kind::Duration, Some("5s"), "Lag", "How far behind the clock collecting stays; up to 1 h."),
     row(
         "events_resources",
@@ -207,6 +214,8 @@ pub struct Settings {
     pub first_fetch: Span,
     /// How late a listing may be.
     pub overlap: Span,
+    /// How long ids are remembered, beyond what reading needs.
+    pub remember: Span,
     /// How far behind the clock to stay.
     pub lag: Span,
     /// What happens to message text.
@@ -252,6 +261,7 @@ impl Settings {
             max_fetch: texts.integer("max_fetch", 1, 100_000)?,
             first_fetch: texts.duration("first_fetch", Span::ZERO, Span::days(3_650))?,
             overlap: texts.duration("overlap", Span::secs(1), Span::days(7))?,
+            remember: texts.duration("remember", Span::ZERO, Span::days(7))?,
             lag: texts.duration("lag", Span::ZERO, Span::secs(3_600))?,
             message_text: texts.message_text()?,
             security_audits,

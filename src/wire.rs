@@ -27,12 +27,20 @@ pub struct Wire {
     origin: OriginClock,
     requests: Cell<u64>,
     retries: Cell<u64>,
+    waited: Cell<Span>,
 }
 
 impl Wire {
     /// `deadline` is of [`Io::elapsed`]; from then on nothing is tried again.
     pub fn new(io: Io, deadline: Span) -> Self {
-        Self { io, deadline, origin: OriginClock::default(), requests: Cell::new(0), retries: Cell::new(0) }
+        Self {
+            io,
+            deadline,
+            origin: OriginClock::default(),
+            requests: Cell::new(0),
+            retries: Cell::new(0),
+            waited: Cell::new(Span::ZERO),
+        }
     }
 
     /// The same deadline, nothing counted yet.
@@ -74,6 +82,7 @@ impl Wire {
     pub async fn wait(&self, pause: Span) {
         self.io.log(Level::Info, "retry", format!("a request is sent again in {pause}"));
         self.io.sleep(pause).await;
+        self.waited.set(self.waited.get() + pause);
         self.retries.set(self.retries.get() + 1);
     }
 
@@ -127,5 +136,10 @@ impl Wire {
     /// Repetitions so far.
     pub fn retries(&self) -> u64 {
         self.retries.get()
+    }
+
+    /// Time that requests waited so far.
+    pub fn waited(&self) -> Span {
+        self.waited.get()
     }
 }

@@ -17,8 +17,8 @@ mod plugin;
 mod tenant;
 
 pub use bindings::exports::siem::plugin::collector::{
-    Batch, Description, FetchRequest, Finding, Gap, LastRunView, Next, PendingView, Report, Reset, SecretUse, Setting,
-    SettingKind, Stream, StreamView, TimeRange, User, Verdict, Warning,
+    Batch, Description, FetchRequest, Finding, Gap, LastRunView, Lateness, Next, PendingView, ReRead, Report, Reset,
+    SecretUse, Setting, SettingKind, Stream, StreamView, TimeRange, User, Verdict, Warning,
 };
 pub use bindings::exports::siem::plugin::commands::{
     Argument, ArgumentKind, Command, Effect, Outcome, Output as CommandOutput, OutputKind,

@@ -5,10 +5,12 @@ use url::Url;
 use super::Call;
 use crate::answer::{FAULT_WAIT, Verdict};
 use crate::client::Trouble;
+use crate::defect::{self, Defect};
 use crate::effect::Level;
 use crate::event::Event;
 use crate::failure::{Code, Failure};
 use crate::item::Item;
+use crate::lateness::Lateness;
 use crate::link::{LinkError, complete, next, resolve};
 use crate::page::{Page, PageError};
 use crate::query::Query;
@@ -73,6 +75,9 @@ pub(super) struct Tally {
     pub(super) listed: u64,
     pub(super) repeated: u64,
     pub(super) late: u64,
+    pub(super) lateness: Lateness,
+    /// Slices read to their last page.
+    pub(super) drained: u32,
     pub(super) odd: u64,
     pub(super) replaced: u64,
     pub(super) kms_failures: u64,
@@ -202,7 +207,12 @@ impl Drain<'_> {
                 }
                 Step::Last(pages) => {
                     self.window.drained(index, pages <= SPARSE);
+                    self.tally.drained += 1;
                     return Ok(End::Drained);
+                }
+                Step::Full if defect::is(Defect::DrainedTooSoon) => {
+                    self.window.drained(index, false);
+                    return Ok(End::Full);
                 }
                 Step::Full => return Ok(End::Full),
                 Step::Changed => return Ok(End::Restart),
@@ -260,6 +270,9 @@ impl Drain<'_> {
         if ask.visited.contains(&hash) {
             return Step::Unreadable(Unreadable::Loop);
         }
+        if empty >= MOST_EMPTY && defect::is(Defect::EmptyPagesAreTheEnd) {
+            return Step::Last(pages);
+        }
         if empty >= MOST_EMPTY {
             return Step::Unreadable(Unreadable::Empty);
         }
@@ -301,7 +314,7 @@ impl Drain<'_> {
         let Call { settings, stream, last_run, .. } = self.call;
         let facts = item.facts();
         let id = last_run.key.id(*stream, &facts.identity);
-        if self.seen.contains(id) {
+        if (self.seen.contains(id) && !defect::is(Defect::NothingIsSeen)) || self.is_same_millisecond(facts.created) {
             self.tally.repeated += 1;
             return true;
         }
@@ -318,8 +331,11 @@ impl Drain<'_> {
         }
         let recent = (interval.to >= self.frontier - settings.overlap).then_some(settings.overlap);
         self.seen.insert(id, facts.created, interval, recent);
-        let is_late = |created| interval.from <= created && created < interval.owed;
-        self.tally.late += u64::from(facts.created.is_some_and(is_late));
+        let is_late = |created: &Timestamp| interval.from <= *created && *created < interval.owed;
+        if let Some(created) = facts.created.filter(is_late) {
+            self.tally.late += 1;
+            self.tally.lateness.add(created, super::stream::origin_now(self.call));
+        }
         self.tally.odd += u64::from(made.odd);
         self.tally.replaced += made.replaced;
         self.tally.bytes += made.event.body.len() as u64;
@@ -348,6 +364,13 @@ impl Drain<'_> {
         let item = Item::new(raw);
         let made = Event::of_item(item, *stream, settings.org.as_deref(), settings.message_text);
         (made.event.id == event_id && !item.has_kms_failure()).then_some(made)
+    }
+
+    /// Never, but by a deliberate defect.
+    fn is_same_millisecond(&self, created: Option<Timestamp>) -> bool {
+        defect::is(Defect::SameMillisecondIsSame)
+            && created.is_some()
+            && self.tally.events.last().is_some_and(|last| last.created == created && last.stream == self.call.stream)
     }
 
     fn is_full(&self) -> bool {
@@ -383,8 +406,7 @@ impl Drain<'_> {
                 Step::Unreadable(Unreadable::Stale(problem.message.clone()))
             }
             Verdict::Refused(problem) if self.call.stream == Stream::Events && problem.is_ninety_days() => {
-                let today = self.call.client.origin().now(self.call.io.elapsed()).unwrap_or(now);
-                let earliest = today - EVENTS_WITHOUT_PRO_PACK;
+                let earliest = super::stream::origin_now(self.call) - EVENTS_WITHOUT_PRO_PACK;
                 if earliest - interval.from < LEAST_CUT {
                     return Step::Unreadable(Unreadable::Refused(problem.message.clone()));
                 }
@@ -410,6 +432,10 @@ impl Drain<'_> {
             }
         }
         self.tally.restarts += 1;
+        if defect::is(Defect::RestartWithoutHalving) {
+            self.window.forget_cursors();
+            return Ok(if self.tally.restarts < MOST_RESTARTS { End::Restart } else { End::Full });
+        }
         let may_be_cut = !matches!(why, Unreadable::Refused(_));
         if may_be_cut && self.window.halve(index) {
             self.call.io.log(

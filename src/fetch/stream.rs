@@ -3,6 +3,7 @@
 use super::slice::{Drain, End, Limits, Tally};
 use super::{Call, Next, Outcome, Report, next_after};
 use crate::answer::MAX_WAIT;
+use crate::defect::{self, Defect};
 use crate::failure::{Code, Failure, Retry};
 use crate::last_run::StreamState;
 use crate::origin_clock::SKEW_WORTH_A_WARNING;
@@ -34,6 +35,11 @@ pub(super) async fn collect(call: Call<'_>, mut state: StreamState) -> Outcome {
         Some(failure) => Err(failure),
         None => read(&call, &mut state, &mut tally).await,
     };
+    if defect::is(Defect::WatermarkIsNewestEvent)
+        && let Some(newest) = tally.events.iter().filter_map(|event| event.created).max()
+    {
+        state.lanes.iter_mut().for_each(|lane| lane.window = Window::begin(newest + Span::millis(1)));
+    }
     state.forget(call.settings.overlap);
     let (failure, next) = conclude(&call, &mut state, end);
     let is_told_to_wait = failure.as_ref().is_some_and(|failure| failure.code == Code::RateLimited);
@@ -47,9 +53,13 @@ pub(super) async fn collect(call: Call<'_>, mut state: StreamState) -> Outcome {
         delivered: tally.events.len() as u64,
         repeated: tally.repeated,
         late: tally.late,
+        lateness: tally.lateness,
         odd: tally.odd,
         requests: call.client.requests(),
         retries: call.client.retries(),
+        waited: call.client.waited(),
+        drained: tally.drained,
+        lag: state.watermark().map(|watermark| (origin_now(&call) - watermark).max(Span::ZERO)),
         watermark: state.watermark(),
         frontier: state.frontier(),
         pending: state.pending(),
@@ -260,6 +270,11 @@ async fn tail(
         }
     }
     result
+}
+
+/// By the origin's clock, or this machine's where that is not known.
+pub(super) fn origin_now(call: &Call<'_>) -> Timestamp {
+    call.client.origin().now(call.io.elapsed()).unwrap_or_else(|| call.io.now())
 }
 
 /// No later than both clocks.

@@ -211,6 +211,11 @@ impl Tenant {
     }
 }
 
+/// A stretch to read again, repeats and all.
+fn again(from: Timestamp, to: Timestamp) -> ReRead {
+    ReRead { from, to, allow_repeats: true }
+}
+
 static EVERYTHING: FetchRequest = ALL;
 const ALL: FetchRequest =
     FetchRequest { streams: Vec::new(), max_events: None, max_bytes: None, budget: None, re_read: None };
@@ -519,7 +524,7 @@ fn reading_again_delivers_what_was_missed_and_moves_no_watermark() {
     tenant.host.advance(Span::secs(60));
     tenant.drain(&ALL);
     let before: Vec<_> = tenant.state().streams.values().map(|s| (s.watermark(), s.frontier())).collect();
-    let request = FetchRequest { re_read: Some((START, START + Span::secs(200))), ..ALL };
+    let request = FetchRequest { re_read: Some(again(START, START + Span::secs(200))), ..ALL };
     tenant.drain(&request);
     tenant.check_each_once();
     let after: Vec<_> = tenant.state().streams.values().map(|s| (s.watermark(), s.frontier())).collect();

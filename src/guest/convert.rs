@@ -4,7 +4,7 @@ use super::bindings::exports::siem::plugin::{collector as wit, commands};
 use super::bindings::siem::plugin::types;
 use crate::command::table::{Argument, ArgumentKind, Effect, Output, OutputKind, Spec};
 use crate::failure::{Failure, Retry};
-use crate::fetch::{Batch, FetchRequest, Next, Report};
+use crate::fetch::{Batch, FetchRequest, Next, ReRead, Report};
 use crate::last_run::{LaneState, LastRun, Stored, StreamState};
 use crate::secret::SecretName;
 use crate::settings::{Kind, Row};
@@ -20,13 +20,17 @@ pub(super) fn stream(name: &str) -> Result<Stream, Failure> {
 }
 
 pub(super) fn fetch_request(request: wit::FetchRequest) -> Result<FetchRequest, Failure> {
-    let range = |range: wit::TimeRange| (Timestamp::from_millis(range.from), Timestamp::from_millis(range.to));
+    let re_read = |wish: wit::ReRead| ReRead {
+        from: Timestamp::from_millis(wish.range.from),
+        to: Timestamp::from_millis(wish.range.to),
+        allow_repeats: wish.allow_repeats,
+    };
     Ok(FetchRequest {
         streams: request.streams.iter().map(|name| stream(name)).collect::<Result<_, _>>()?,
         max_events: request.max_events,
         max_bytes: request.max_bytes,
         budget: request.budget_ms.map(|millis| Span::millis(i64::from(millis))),
-        re_read: request.re_read.map(range),
+        re_read: request.re_read.map(re_read),
     })
 }
 
@@ -87,6 +91,10 @@ impl From<Warning> for wit::Warning {
     }
 }
 
+fn lateness(bound: Option<Span>, events: u64) -> wit::Lateness {
+    wit::Lateness { up_to_ms: bound.map(|bound| bound.as_millis().unsigned_abs()), events }
+}
+
 impl From<Report> for wit::Report {
     fn from(report: Report) -> Self {
         Self {
@@ -96,9 +104,13 @@ impl From<Report> for wit::Report {
             delivered: report.delivered,
             repeated: report.repeated,
             late: report.late,
+            lateness: report.lateness.counts().map(|(bound, events)| lateness(bound, events)).collect(),
             odd: report.odd,
             requests: report.requests,
             retries: report.retries,
+            waited_ms: report.waited.as_millis().unsigned_abs(),
+            drained: report.drained,
+            lag_ms: report.lag.map(|lag| lag.as_millis().unsigned_abs()),
             watermark: report.watermark.map(Timestamp::as_millis),
             frontier: report.frontier.map(Timestamp::as_millis),
             pending: u32::try_from(report.pending).unwrap_or(u32::MAX),
@@ -161,6 +173,7 @@ fn stream_view(
         frontier: window.frontier().as_millis(),
         pending: window.pending().iter().map(Into::into).collect(),
         seen: state.seen.len() as u64,
+        remembered: state.remembered.map(Timestamp::as_millis),
         not_before: not_before.map(Timestamp::as_millis),
         gaps: window.gaps().iter().cloned().map(Into::into).collect(),
     }

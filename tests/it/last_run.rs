@@ -1,7 +1,7 @@
 //! Where collecting stands: taken over from process to process, from the Cortex collector, from every release; and never
 //! taken when it is damaged, newer, or of somebody else.
 
-use host_harness::runtime::{Failure, LastRun, LastRunPart, Reset, TimeRange, time};
+use host_harness::runtime::{Failure, LastRun, LastRunPart, ReRead, Reset, TimeRange, time};
 use host_harness::simulator::{Stream, TenantSettings};
 
 use crate::program::Place;
@@ -162,7 +162,8 @@ async fn a_re_read_brings_what_was_not_delivered_and_moves_no_watermark() {
         tenant.webex.burst(stream, 5, created);
     }
     let range = TimeRange { from: created - 60_000, to: created + 60_000 };
-    let request = host_harness::runtime::FetchRequest { re_read: Some(range), ..whatever() };
+    let request =
+        host_harness::runtime::FetchRequest { re_read: Some(ReRead { range, allow_repeats: true }), ..whatever() };
     let mut found = 0;
     for _ in 0..20 {
         let batch = tenant.host.fetch(&request).await.unwrap();

@@ -166,6 +166,7 @@ pub const KEYS: &[Key] = &[
     host(INTERVAL, Kind::Duration, Shown::Optional(Some("\"60s\"")), "Pause between two rounds of `collect --follow`."),
     setting("collect.overlap", "overlap", Kind::Duration),
     setting("collect.lag", "lag", Kind::Duration),
+    setting("collect.remember", "remember", Kind::Duration),
     setting("collect.events_resources", "events_resources", Kind::List).example("[\"messages\", \"memberships\"]"),
     setting("collect.events_types", "events_types", Kind::List).example("[\"created\", \"deleted\"]"),
     setting("collect.admin_categories", "admin_categories", Kind::List).example("[\"USERS\", \"LOGINS\"]"),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    ALL, BTreeMap, Fault, FetchRequest, HttpError, Next, Sent, Span, Stream, Tenant, Timestamp, World, answer,
+    ALL, BTreeMap, Fault, FetchRequest, HttpError, Next, Sent, Span, Stream, Tenant, Timestamp, World, again, answer,
     settings, with_header,
 };
 use crate::fake::START;
@@ -125,7 +125,7 @@ impl Life {
             Turn::ReRead(ago, length) => {
                 let from = self.tenant.host.now() - Span::secs(ago);
                 let to = (from + Span::secs(length)).min(self.tenant.host.now());
-                let request = FetchRequest { re_read: Some((from, to)), ..request.clone() };
+                let request = FetchRequest { re_read: Some(again(from, to)), ..request.clone() };
                 let before = self.tenant.delivered.clone();
                 self.call(&request);
                 // What is not remembered as delivered comes again, by the operator's wish.

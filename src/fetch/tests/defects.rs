@@ -147,11 +147,11 @@ fn reading_again_to_a_time_in_the_future_is_refused_and_to_now_ends() {
     let mut tenant = Tenant::new(three_streams(700, Span::secs(5_000)), &[]);
     tenant.drain(&ALL);
     let range = (START - Span::days(6), START + Span::days(900));
-    let request = FetchRequest { re_read: Some(range), max_events: Some(50), ..ALL };
+    let request = FetchRequest { re_read: Some(again(range.0, range.1)), max_events: Some(50), ..ALL };
     let (settings, stored) = (tenant.settings.clone(), tenant.stored.clone());
     let failure = tenant.host.run(|io| fetch_events(io, &settings, stored.as_ref(), &request)).unwrap_err();
     assert_eq!(failure.code, Code::InvalidArgument);
-    let request = FetchRequest { re_read: Some((range.0, START)), ..request };
+    let request = FetchRequest { re_read: Some(again(range.0, START)), ..request };
     let calls = (1..).take_while(|_| tenant.call(&request) != Next::Idle).take(200).count();
     assert!(calls < 100, "it does not end");
     assert!(tenant.delivered.values().all(|count| *count <= 2), "again and again");
@@ -167,7 +167,7 @@ fn reading_again_says_what_could_not_be_read() {
         if reaches(sent, poison) { answer(200, r#"{"items":[{"id"#) } else { world.borrow().answer(sent) }
     });
     let range = (poison - Span::secs(60), poison + Span::secs(60));
-    let request = events_only(FetchRequest { re_read: Some(range), ..ALL });
+    let request = events_only(FetchRequest { re_read: Some(again(range.0, range.1)), ..ALL });
     let last = (0..50).map(|_| tenant.call(&request)).find(|next| *next != Next::Now);
     assert!(matches!(last, Some(Next::NotBefore(_))), "{last:?}");
     assert_eq!(tenant.reports[0].failure.as_ref().map(|failure| failure.code), Some(Code::NotUnderstood));
@@ -188,7 +188,7 @@ fn reading_again_what_webex_serves_no_more_is_a_gap_and_ends() {
         if is_old { answer(400, "more than a year") } else { world.borrow().answer(sent) }
     });
     let range = (START - Span::days(500), START - Span::days(300));
-    let request = FetchRequest { re_read: Some(range), streams: vec![Stream::AdminAudits], ..ALL };
+    let request = FetchRequest { re_read: Some(again(range.0, range.1)), streams: vec![Stream::AdminAudits], ..ALL };
     let mut gaps = Vec::new();
     for _ in 0..50 {
         let next = tenant.call(&request);
