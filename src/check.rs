@@ -113,7 +113,7 @@ pub async fn run_user(io: Io, settings: &Settings, user: User) -> Vec<Finding> {
 
 /// The findings, and how far the local clock is ahead of Webex's, as far as was heard.
 async fn user_and_streams(io: &Io, settings: &Settings, user: User, deadline: Span) -> (Vec<Finding>, Option<Span>) {
-    let client = match (settings.integration(user), Client::new(io.clone(), settings, user, deadline)) {
+    let client = match (settings.integration(user), Client::of_command(io.clone(), settings, user, deadline)) {
         (Some(_), Ok(client)) => client,
         (Some(_), Err(failure)) => return (vec![Finding::fail(user.name(), failure)], None),
         (None, _) => {

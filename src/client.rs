@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::answer::{Problem, Verdict};
 use crate::api::Api;
+use crate::budget::Budget;
 use crate::effect::{Io, Request, Response};
 use crate::failure::{Code, Failure};
 use crate::oauth::session::Session;
@@ -36,13 +37,18 @@ pub enum Trouble {
 }
 
 impl Client {
-    /// For `user`, whose integration must be configured. `deadline` is of [`Io::elapsed`]; no request begins after it.
-    pub fn new(io: Io, settings: &Settings, user: User, deadline: Span) -> Result<Self, Failure> {
+    /// For `user`, whose integration must be configured and whose `budget` it is. `deadline` is of [`Io::elapsed`]; no request begins after it.
+    pub fn new(io: Io, settings: &Settings, user: User, deadline: Span, budget: Rc<Budget>) -> Result<Self, Failure> {
         let integration = settings.required_integration(user)?.clone();
-        let wire = Rc::new(Wire::new(io.clone(), deadline));
+        let wire = Rc::new(Wire::new(io.clone(), deadline, budget));
         let api = settings.api.clone();
         let session = Rc::new(Session::new(io, Rc::clone(&wire), api.clone(), integration));
         Ok(Self { wire, session, api, user })
+    }
+
+    /// For a command, with a budget of its own.
+    pub fn of_command(io: Io, settings: &Settings, user: User, deadline: Span) -> Result<Self, Failure> {
+        Self::new(io, settings, user, deadline, Rc::new(Budget::of_command()))
     }
 
     /// The same user and tokens with counters and an origin's clock of its own, for one of several streams side by side.
@@ -61,6 +67,7 @@ impl Client {
         self.in_time()?;
         let bearer = self.session.bearer().await.map_err(Trouble::Session)?;
         let send = async |bearer: &Secret| {
+            self.wire.in_budget(self.user).await.map_err(Trouble::Session)?;
             self.in_time()?;
             let request = || Request { url: url.clone(), bearer: Some(bearer.clone()), form: None };
             self.wire.send(&[bearer], request).await.map_err(Trouble::Answer)
@@ -101,6 +108,11 @@ impl Client {
     /// Time that requests waited since `new`.
     pub fn waited(&self) -> Span {
         self.wire.waited()
+    }
+
+    /// Requests a minute that the user may send now.
+    pub fn rate(&self) -> u32 {
+        self.wire.rate()
     }
 
     /// What a person should know though requests work.

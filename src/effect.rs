@@ -6,7 +6,6 @@
 //! same clock and random seed give the same result, byte for byte.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -153,10 +152,22 @@ struct Desk {
     moment: Moment,
     next: u64,
     asked: Vec<(Ticket, Effect)>,
-    answers: BTreeMap<Ticket, Answer>,
-    wakers: BTreeMap<Ticket, Waker>,
+    under_way: Vec<UnderWay>,
     log: Vec<LogLine>,
     random: Random,
+}
+
+/// An effect that was asked for, and who waits for it or what came of it. There are some at a time, not hundreds.
+struct UnderWay {
+    ticket: Ticket,
+    waker: Option<Waker>,
+    answer: Option<Answer>,
+}
+
+impl Desk {
+    fn find(&mut self, ticket: Ticket) -> Option<&mut UnderWay> {
+        self.under_way.iter_mut().find(|one| one.ticket == ticket)
+    }
 }
 
 /// The core's end of the desk; cheap to clone.
@@ -176,17 +187,18 @@ impl Io {
             let ticket = Ticket(desk.next);
             desk.next += 1;
             desk.asked.push((ticket, effect));
+            desk.under_way.push(UnderWay { ticket, waker: None, answer: None });
             ticket
         };
         poll_fn(move |context| {
             let mut desk = self.0.borrow_mut();
-            match desk.answers.remove(&ticket) {
-                Some(answer) => Poll::Ready(answer),
-                None => {
-                    desk.wakers.insert(ticket, context.waker().clone());
-                    Poll::Pending
-                }
-            }
+            let Some(one) = desk.find(ticket) else { return Poll::Pending };
+            let Some(answer) = one.answer.take() else {
+                one.waker = Some(context.waker().clone());
+                return Poll::Pending;
+            };
+            desk.under_way.retain(|one| one.ticket != ticket);
+            Poll::Ready(answer)
         })
         .await
     }
@@ -286,8 +298,7 @@ impl<'a, T> Run<'a, T> {
             moment,
             next: 0,
             asked: Vec::new(),
-            answers: BTreeMap::new(),
-            wakers: BTreeMap::new(),
+            under_way: Vec::new(),
             log: Vec::new(),
             random: Random { seed, counter: 0 },
         })));
@@ -315,8 +326,11 @@ impl<'a, T> Run<'a, T> {
     pub fn answer(&mut self, ticket: Ticket, answer: Answer) {
         let waker = {
             let mut desk = self.io.0.borrow_mut();
-            desk.answers.insert(ticket, answer);
-            desk.wakers.remove(&ticket)
+            let one = desk.find(ticket);
+            one.and_then(|one| {
+                one.answer = Some(answer);
+                one.waker.take()
+            })
         };
         if let Some(waker) = waker {
             waker.wake();

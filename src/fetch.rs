@@ -1,15 +1,21 @@
 //! `fetch-events`: one call, its streams side by side, its outcome one batch.
 //!
-//! `stream` decides what a stream reads in a call, `slice` drains one slice page by page.
+//! `stream` says whether a stream may read and what came of it, `reading` what it reads and in which order, `slice` drains one
+//! slice page by page, `restart` says what is done about one that cannot be read.
 
+mod reading;
+mod restart;
 mod slice;
 mod stream;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 mod tests;
 
+use std::rc::Rc;
+
 use futures_util::future::join_all;
 
+use crate::budget::Budget;
 use crate::client::Client;
 use crate::effect::Io;
 use crate::event::Event;
@@ -124,6 +130,27 @@ struct Call<'a> {
     max_events: usize,
     max_bytes: u64,
     re_read: bool,
+    /// Why nothing of the stream is read.
+    not_to_be_read: Option<Failure>,
+    /// What was noticed before the reading.
+    warning: Option<Warning>,
+}
+
+impl Call<'_> {
+    /// By the origin's clock, or this machine's where that is not known.
+    fn origin_now(&self) -> Timestamp {
+        self.client.origin().now(self.io.elapsed()).unwrap_or_else(|| self.io.now())
+    }
+
+    /// No later than both clocks.
+    fn latest(&self) -> Timestamp {
+        self.origin_now().min(self.io.now())
+    }
+
+    /// Items a page, as long as the server gives that many.
+    fn page_size(&self) -> u32 {
+        u32::try_from(self.max_events).unwrap_or(u32::MAX).max(slice::LEAST_PAGE).min(self.stream.page_size())
+    }
 }
 
 /// Collects what is new since `stored`.
@@ -136,22 +163,36 @@ pub async fn fetch_events(
     let streams = streams_of(settings, request)?;
     let mut last_run = LastRun::read(stored, settings, io.now(), io.random())?;
     let mut first_gaps = Vec::new();
+    let mut re_reads = Vec::new();
     for stream in &streams {
         first_gaps.push(last_run.prepare(*stream, settings, io.now()));
-        if let Some(wish) = request.re_read {
-            re_read(&mut last_run, *stream, wish, io.now())?;
+        re_reads.push(match request.re_read {
+            Some(wish) => re_read(&mut last_run, *stream, wish, io.now())?,
+            None => Again::default(),
+        });
+    }
+    for stream in &streams {
+        if let Some(state) = last_run.streams.get_mut(stream) {
+            state.open(settings.overlap)?;
         }
     }
     let deadline = io.elapsed() + request.budget.unwrap_or(DEFAULT_BUDGET);
-    let client =
-        |user| streams.iter().any(|s| s.user() == user).then(|| Client::new(io.clone(), settings, user, deadline));
-    let admin = client(User::Admin).transpose()?;
-    let officer = client(User::ComplianceOfficer).transpose()?;
+    let budget = |user| {
+        let spent = last_run.users.get(&user).map(|state| state.spent.clone()).unwrap_or_default();
+        Rc::new(Budget::of_fetch(settings.max_requests, spent))
+    };
+    let budgets = [(User::Admin, budget(User::Admin)), (User::ComplianceOfficer, budget(User::ComplianceOfficer))];
+    let client = |(user, budget): &(User, Rc<Budget>)| {
+        let is_asked = streams.iter().any(|stream| stream.user() == *user);
+        is_asked.then(|| Client::new(io.clone(), settings, *user, deadline, Rc::clone(budget))).transpose()
+    };
+    let [admin, officer] = &budgets;
+    let (admin, officer) = (client(admin)?, client(officer)?);
     let max_events = request.max_events.unwrap_or(settings.max_fetch).max(1);
     let max_bytes = request.max_bytes.unwrap_or(DEFAULT_MAX_BYTES) / streams.len().max(1) as u64;
 
     let states: Vec<_> = streams.iter().map(|stream| last_run.streams.remove(stream).unwrap_or_default()).collect();
-    let calls = streams.iter().zip(states).filter_map(|(stream, state)| {
+    let calls = streams.iter().zip(states).zip(re_reads).filter_map(|((stream, state), again)| {
         let client = match stream.user() {
             User::Admin => admin.as_ref()?,
             User::ComplianceOfficer => officer.as_ref()?,
@@ -166,10 +207,17 @@ pub async fn fetch_events(
             max_events: max_events as usize,
             max_bytes,
             re_read: request.re_read.is_some(),
+            not_to_be_read: again.refused,
+            warning: again.shortened,
         };
         Some((call, state))
     });
     let outcomes = join_all(calls.map(|(call, state)| stream::collect(call, state))).await;
+    for (user, budget) in &budgets {
+        if streams.iter().any(|stream| stream.user() == *user) {
+            last_run.user(*user).spent = budget.stored(io.now());
+        }
+    }
     Ok(batch(last_run, outcomes, first_gaps))
 }
 
@@ -190,25 +238,49 @@ fn streams_of(settings: &Settings, request: &FetchRequest) -> Result<Vec<Stream>
     Ok(on.into_iter().filter(|stream| request.streams.contains(stream)).collect())
 }
 
+/// How a stretch is read again.
+#[derive(Default)]
+struct Again {
+    refused: Option<Failure>,
+    shortened: Option<Warning>,
+}
+
 /// Begins reading a stretch again, or goes on with it.
 fn re_read(
     last_run: &mut LastRun,
     stream: Stream,
-    ReRead { from, to, .. }: ReRead,
+    ReRead { from, to, allow_repeats }: ReRead,
     now: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<Again, Failure> {
     // An end that moves with the clock would be another stretch in each call, and would never be reached.
     if from >= to || to > now {
         let remedy = "give a stretch of the past";
         return Err(Failure::argument("re-read", "is empty or ends in the future", remedy));
     }
-    for lane in last_run.streams.get_mut(&stream).into_iter().flat_map(|state| &mut state.lanes) {
-        let is_same = |window: &Window| window.frontier() == to && window.start() == from;
-        if !lane.re_read.as_ref().is_some_and(is_same) {
-            lane.re_read = Some(Window::over(from, to));
-        }
+    let Some(state) = last_run.streams.get_mut(&stream) else { return Ok(Again::default()) };
+    // Of one under way the ids are kept, whatever is forgotten meanwhile; it may have been shortened when it began.
+    let goes_on = |window: &Window| {
+        window.frontier() == to && if allow_repeats { window.start() == from } else { window.start() >= from }
+    };
+    if state.lanes.iter().any(|lane| lane.re_read.as_ref().is_some_and(goes_on)) {
+        return Ok(Again::default());
     }
-    Ok(())
+    let begin = state.remembered.filter(|_| !allow_repeats).map_or(from, |since| since.max(from));
+    let remedy = "raise `remember`, or allow repeats";
+    if begin >= to {
+        let problem = format_args!("ends before {begin}, from when on delivered ids of {stream} are remembered");
+        let refused = Some(Failure::argument("re-read", problem, remedy).of_stream(stream));
+        return Ok(Again { refused, shortened: None });
+    }
+    for lane in &mut state.lanes {
+        lane.re_read = Some(Window::over(begin, to));
+    }
+    let shortened = (begin > from).then(|| Warning {
+        code: "re-read-shortened",
+        text: format!("read again from {begin} on only: delivered ids of before are not remembered"),
+        remedy: remedy.to_owned(),
+    });
+    Ok(Again { refused: None, shortened })
 }
 
 /// Puts the streams' outcomes together.

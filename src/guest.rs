@@ -66,7 +66,7 @@ impl collector::Guest for Plugin {
     fn get_last_run(stored: Option<collector::LastRun>) -> Result<collector::LastRunView, collector::Failure> {
         let view = || {
             let settings = settings()?;
-            last_run(stored.map(Into::into).as_ref(), &settings)
+            Ok::<_, Failure>(last_run(stored.map(Into::into).as_ref(), &settings)?.checked()?)
         };
         view().map(Into::into).map_err(Into::into)
     }

@@ -7,6 +7,7 @@ mod form;
 
 use std::collections::BTreeMap;
 
+use crate::budget::Spent;
 use crate::defect::{self, Defect};
 use crate::failure::{Code, Failure, Retry};
 use crate::seen::{Seen, SeenKey, may_list};
@@ -42,12 +43,12 @@ pub struct LastRun {
 }
 
 /// What holds for all requests of a user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserState {
     /// Webex has asked to wait until then.
     pub not_before: Option<Timestamp>,
-    /// Requests a minute, learned from being told to wait; none: the default.
-    pub rate: Option<u32>,
+    /// Of the budget of requests.
+    pub spent: Spent,
 }
 
 /// A stream's state.
@@ -176,6 +177,14 @@ impl LastRun {
         Ok(last_run)
     }
 
+    /// The same with all that it holds looked at: for a person, who asks whether it is sound.
+    pub fn checked(mut self) -> Result<Self, LastRunError> {
+        for state in self.streams.values_mut() {
+            state.seen.open(|_, _| true)?;
+        }
+        Ok(self)
+    }
+
     /// The current form, to be stored.
     pub fn write(&self) -> Stored {
         form::write(self)
@@ -252,18 +261,29 @@ impl StreamState {
         self.lanes.iter().map(|lane| lane.window.pending().len()).sum()
     }
 
-    /// Forgets ids that no request can list again: those outside open slices, their edges and the overlap.
-    pub fn forget(&mut self, overlap: Span) {
-        self.remembered = self.remembered.max(self.frontier().map(|frontier| frontier - overlap));
-        let lanes = &self.lanes;
-        self.seen.evict(|from, to| {
-            lanes.iter().any(|lane| {
-                let windows = std::iter::once(&lane.window).chain(&lane.re_read);
-                let pending = windows.flat_map(Window::pending).any(|interval| may_list(interval, from, to));
-                (pending && !defect::is(Defect::SeenForgetsBacklog))
-                    || to >= lane.window.frontier() - overlap - EDGE.times(2)
-            })
-        });
+    /// Forgets ids that are older than `remember` and that no request can list again: those outside open slices, their edges
+    /// and the overlap.
+    pub fn forget(&mut self, overlap: Span, remember: Span) {
+        let Some(frontier) = self.frontier() else { return };
+        let since = self.seen.evict(frontier - remember.max(overlap), listable(&self.lanes, overlap));
+        self.remembered = self.remembered.max(Some(since));
+    }
+
+    /// Makes the ids ready that requests can list.
+    pub fn open(&mut self, overlap: Span) -> Result<(), LastRunError> {
+        Ok(self.seen.open(listable(&self.lanes, overlap))?)
+    }
+}
+
+/// Whether a request of these lanes can list something of a stretch, now or later.
+fn listable(lanes: &[LaneState], overlap: Span) -> impl Fn(Timestamp, Timestamp) -> bool {
+    move |from, to| {
+        lanes.iter().any(|lane| {
+            let windows = std::iter::once(&lane.window).chain(&lane.re_read);
+            let pending = windows.flat_map(Window::pending).any(|interval| may_list(interval, from, to));
+            (pending && !defect::is(Defect::SeenForgetsBacklog))
+                || to >= lane.window.rereads_from(overlap) - EDGE.times(2)
+        })
     }
 }
 
@@ -288,14 +308,16 @@ mod tests {
     /// A state in which every field says something.
     pub(super) fn full() -> LastRun {
         let mut last_run = LastRun::begin(&settings(&[]), NOW, [9; 16]);
-        *last_run.user(User::Admin) = UserState { not_before: Some(NOW + Span::secs(60)), rate: Some(250) };
+        let lumps = [crate::budget::Lump::of(NOW, 3)].into();
+        let spent = Spent { rate: Some(250), learned: Some(NOW - Span::secs(5)), lumps };
+        *last_run.user(User::Admin) = UserState { not_before: Some(NOW + Span::secs(60)), spent };
         for stream in Stream::ALL {
             last_run.prepare(stream, &settings(&[("fetch_security_audit_events", "true")]), NOW);
             let state = last_run.streams.get_mut(&stream).unwrap();
             state.faults = 2;
             state.not_before = Some(NOW + Span::secs(4));
             let lane = &mut state.lanes[0];
-            lane.window.take_up(NOW, Span::secs(600));
+            lane.window.take_up(NOW, lane.window.frontier());
             lane.window.prove(None);
             let newest = lane.window.cut_newest(0);
             let cursor = crate::window::Cursor {
@@ -306,6 +328,8 @@ mod tests {
             };
             lane.window.advance(newest, cursor);
             lane.window.quarantine(0, NOW, "not-understood");
+            lane.window.ask_for_less();
+            lane.window.note_full_page(200);
             lane.re_read = Some(window(-1_000, -500));
             let interval = lane.window.interval(newest).unwrap().clone();
             let count = if stream == Stream::Events { 5_000_u64 } else { 3 };
@@ -317,11 +341,15 @@ mod tests {
         last_run
     }
 
+    fn read(stored: &Stored, more: &[(&str, &str)]) -> Result<LastRun, LastRunError> {
+        LastRun::read(Some(stored), &settings(more), NOW, [0; 16])?.checked()
+    }
+
     #[test]
     fn what_is_written_is_read_back() {
         let last_run = full();
         let stored = last_run.write();
-        assert_eq!(LastRun::read(Some(&stored), &settings(&[]), NOW, [0; 16]).unwrap(), last_run);
+        assert_eq!(read(&stored, &[]).unwrap(), last_run);
         assert!(stored.head.len() < 8_192, "{}", stored.head.len());
         assert!(stored.parts.iter().all(|(name, body)| name.len() <= 64 && body.len() <= 65_536));
     }
@@ -339,7 +367,49 @@ mod tests {
     }
 
     fn error(stored: &Stored, more: &[(&str, &str)]) -> Failure {
-        LastRun::read(Some(stored), &settings(more), NOW, [0; 16]).unwrap_err().into()
+        read(stored, more).unwrap_err().into()
+    }
+
+    #[test]
+    fn ids_that_cannot_be_listed_pass_through_unread_and_few_stay_few() {
+        let (overlap, remember) = (Span::secs(600), Span::days(1));
+        let mut last_run = LastRun::begin(&settings(&[("first_fetch", "0s")]), NOW, [9; 16]);
+        last_run.prepare(Stream::Events, &settings(&[("first_fetch", "0s")]), NOW);
+        let mut id = 0;
+        for minute in 1..=1_500 {
+            let state = last_run.streams.get_mut(&Stream::Events).unwrap();
+            state.open(overlap).unwrap();
+            let window = &mut state.lanes[0].window;
+            let again = window.overlap_begins(overlap, None);
+            let from = window.take_up(NOW + Span::secs(60 * minute), again).unwrap();
+            window.prove(None);
+            window.settle(overlap, from);
+            let interval = window.interval(0).unwrap().clone();
+            window.drained(0, true);
+            for _ in 0..40 {
+                id += 1;
+                state.seen.insert(crate::seen::SeenId(id), None, &interval, Some(overlap));
+            }
+            state.forget(overlap, remember);
+            let stored = last_run.write();
+            assert!(
+                stored.head.len() < 16_384 && stored.parts.len() < 64,
+                "{} {}",
+                stored.head.len(),
+                stored.parts.len()
+            );
+            last_run = LastRun::read(Some(&stored), &settings(&[]), NOW, [0; 16]).unwrap();
+        }
+        let state = last_run.streams.get_mut(&Stream::Events).unwrap();
+        state.open(overlap).unwrap();
+        assert!((57_600..61_000).contains(&state.seen.len()), "a day and an hour at most: {}", state.seen.len());
+        let now = NOW + Span::secs(60 * 1_500);
+        assert_eq!(state.remembered, Some(now - remember));
+        assert!(!state.seen.contains(crate::seen::SeenId(30_000)), "nothing of that time can be listed");
+        assert!(state.seen.contains(crate::seen::SeenId(id - 400)));
+        state.lanes[0].re_read = Some(Window::over(now - remember, now));
+        state.open(overlap).unwrap();
+        assert!(state.seen.contains(crate::seen::SeenId(30_000)), "now it can");
     }
 
     #[test]
@@ -354,7 +424,7 @@ mod tests {
         let stored = full().write();
         let mut damaged = vec![String::new(), "{}".to_owned(), "null".to_owned(), "[]".to_owned()];
         damaged.push(stored.head[..stored.head.len() / 2].to_owned());
-        damaged.push(stored.head.replace("\"form\":1", "\"form\":99"));
+        damaged.push(stored.head.replace("\"form\":2", "\"form\":99"));
         damaged.push(stored.head.replace("\"frontier\"", "\"Frontier\""));
         for head in damaged {
             let failure = error(&Stored { head: head.clone(), parts: stored.parts.clone() }, &[]);
@@ -396,7 +466,7 @@ mod tests {
         let mut gaps = |resources: &str, now| {
             let gaps = last_run.prepare(Stream::Events, &settings(&[("events_resources", resources)]), now);
             let window = &mut last_run.streams.get_mut(&Stream::Events).unwrap().lanes[0].window;
-            window.take_up(now, Span::ZERO);
+            window.take_up(now, window.frontier());
             window.prove(None);
             gaps.len()
         };

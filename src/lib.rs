@@ -9,7 +9,7 @@
 //! | what the plugin offers | [`fetch`], [`command`], [`check`], [`describe`] |
 //! | which time is collected | [`window`], [`seen`], [`lateness`], [`last_run`], [`origin_clock`] |
 //! | what is read and delivered | [`query`], [`link`], [`page`], [`item`], [`event`] |
-//! | whom it asks, as whom | [`client`], [`wire`], [`answer`], [`oauth`], [`api`] |
+//! | whom it asks, as whom | [`client`], [`budget`], [`wire`], [`answer`], [`oauth`], [`api`] |
 //! | words that everything shares | [`stream`], [`settings`], [`secret`], [`time`], [`failure`], [`warning`] |
 //! | how the core is driven | [`effect`] |
 //! | how its tests are tested | [`defect`] |
@@ -17,6 +17,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod budget;
 pub mod check;
 pub mod client;
 pub mod command;

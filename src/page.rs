@@ -11,12 +11,21 @@ use crate::item::Item;
 pub struct Page<'a> {
     /// May be empty though there is a next page.
     pub items: Vec<Item<'a>>,
+    /// False: the answer names no items at all, which may be an empty page, or an answer that went wrong.
+    pub has_items: bool,
 }
 
 /// An answer that is no page.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the answer is no page of items: {0}")]
 pub struct PageError(String);
+
+impl PageError {
+    /// Of an answer that names no items.
+    pub fn without_items() -> Self {
+        Self("it names no items".to_owned())
+    }
+}
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -45,8 +54,9 @@ impl<'a> Page<'a> {
         if envelope.items.is_none() && (envelope.errors.is_some() || envelope.message.is_some()) {
             return Err(PageError("it is an error without items".to_owned()));
         }
+        let has_items = envelope.items.is_some();
         let items = envelope.items.unwrap_or_default().into_iter().map(Item::new).collect();
-        Ok(Self { items })
+        Ok(Self { items, has_items })
     }
 }
 

@@ -3,6 +3,8 @@
 //! An id is a keyed 64-bit hash and belongs to the stretch of time in which it was met: its page, not its own idea of when
 //! it happened, decides how long it is remembered.
 
+pub mod packed;
+
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -12,13 +14,18 @@ use crate::item::Identity;
 use crate::stream::Stream;
 use crate::time::{Span, Timestamp};
 use crate::window::{EDGE, Interval};
+use packed::{NotPacked, Packed};
 
-/// Most ids that are remembered for a stream: 8 bytes each in the state, about 20 in memory. At 200 events a second it is
-/// half an hour. Beyond it events come twice rather than not at all, and are counted.
+/// Most ids that are remembered for a stream: 11 bytes each in the state, about 20 in memory where they can be met. At 200
+/// events a second it is half an hour. Beyond it events come twice rather than not at all, and are counted.
 pub const SEEN_MAX: usize = 400_000;
 
 /// Ids in a segment before the next one is begun: 32 KiB in the state, which is written only when it changes.
 pub const SEGMENT_MAX: usize = 4_096;
+
+/// How long a stretch is at most that several become one of, once nothing in it can be listed: what is read again by request
+/// opens little more than that.
+const MERGED: Span = Span::secs(3_600);
 
 /// How far around a slice's edge an id may be listed by the neighbour: the neighbour's own widening and ours.
 const AROUND: Span = EDGE.times(2);
@@ -31,15 +38,74 @@ pub struct SeenId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenKey(pub [u8; 16]);
 
-/// Ids met in one stretch of time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Ids met in one stretch of time. Two are equal if they hold the same ids, packed or not. Packed as long as nothing in it can be listed: then it passes through a call unread.
+#[derive(Clone, Debug)]
 pub struct Segment {
     /// The stretch: as long as it may be listed again, the ids are kept.
     pub from: Timestamp,
     /// Its end.
     pub to: Timestamp,
-    /// In the order in which they were met.
-    pub ids: Vec<u64>,
+    /// In the order in which they were met; empty while it is only packed.
+    ids: Vec<u64>,
+    /// As stored, if nothing was added since.
+    packed: Option<Packed>,
+}
+
+impl PartialEq for Segment {
+    fn eq(&self, other: &Self) -> bool {
+        (self.from, self.to) == (other.from, other.to) && self.pack() == other.pack()
+    }
+}
+
+impl Eq for Segment {}
+
+impl Segment {
+    /// Of these ids.
+    pub fn open(from: Timestamp, to: Timestamp, ids: Vec<u64>) -> Self {
+        Self { from, to, ids, packed: None }
+    }
+
+    /// As it was stored.
+    pub fn packed(from: Timestamp, to: Timestamp, packed: Packed) -> Self {
+        Self { from, to, ids: Vec::new(), packed: Some(packed) }
+    }
+
+    /// How many ids there are.
+    pub fn len(&self) -> usize {
+        self.packed.as_ref().map_or(self.ids.len(), Packed::len)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The ids; none: they are packed.
+    pub fn ids(&self) -> Option<&[u64]> {
+        (self.packed.is_none() || !self.ids.is_empty()).then_some(self.ids.as_slice())
+    }
+
+    /// To be stored apart.
+    pub fn pack(&self) -> Packed {
+        self.packed.clone().unwrap_or_else(|| Packed::of(&self.ids))
+    }
+
+    fn unpacked(&self) -> Result<Vec<u64>, NotPacked> {
+        match (self.ids(), &self.packed) {
+            (None, Some(packed)) => packed.ids(),
+            (ids, _) => Ok(ids.unwrap_or_default().to_vec()),
+        }
+    }
+
+    fn push(&mut self, id: u64) {
+        self.ids.push(id);
+        self.packed = None;
+    }
+
+    /// Whether an id that is met now can be put into it.
+    fn takes(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.from == from && self.to == to && self.len() < SEGMENT_MAX && self.ids().is_some()
+    }
 }
 
 /// The seen set of a stream.
@@ -85,8 +151,22 @@ impl SeenKey {
 impl Seen {
     /// From stored segments.
     pub fn from_segments(segments: Vec<Segment>, forgotten: u64) -> Self {
-        let index = segments.iter().flat_map(|segment| segment.ids.iter().copied()).collect();
-        Self { segments, index, forgotten }
+        let mut seen = Self { segments, index: HashSet::default(), forgotten };
+        seen.build_index();
+        seen
+    }
+
+    /// Unpacks what is `needed`. The others cannot be met.
+    pub fn open(&mut self, needed: impl Fn(Timestamp, Timestamp) -> bool) -> Result<(), NotPacked> {
+        for segment in self.segments.iter_mut().filter(|segment| needed(segment.from, segment.to)) {
+            segment.ids = segment.unpacked()?;
+        }
+        self.build_index();
+        Ok(())
+    }
+
+    fn build_index(&mut self) {
+        self.index = self.segments.iter().flat_map(|segment| segment.ids.iter().copied()).collect();
     }
 
     /// What is to be stored.
@@ -96,12 +176,12 @@ impl Seen {
 
     /// Number of ids.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.segments.iter().map(Segment::len).sum()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.segments.is_empty()
     }
 
     /// Ids that were forgotten because there were too many, ever.
@@ -116,35 +196,73 @@ impl Seen {
 
     /// Remembers an id that was met while `interval` was read. `recent`: the interval touches the overlap behind the
     /// frontier, of length `overlap`, which is read again.
-    pub fn insert(&mut self, id: SeenId, created: Option<Timestamp>, interval: &Interval, recent: Option<Span>) {
+    /// False: it is remembered already.
+    pub fn insert(
+        &mut self,
+        id: SeenId,
+        created: Option<Timestamp>,
+        interval: &Interval,
+        recent: Option<Span>,
+    ) -> bool {
         if !self.index.insert(id.0) {
-            return;
+            return false;
         }
         let (from, to) = stretch(created, interval, recent);
-        let open = self.segments.iter_mut().rev().find(|s| s.from == from && s.to == to && s.ids.len() < SEGMENT_MAX);
-        match open {
-            Some(segment) => segment.ids.push(id.0),
-            None => self.segments.push(Segment { from, to, ids: vec![id.0] }),
+        match self.segments.iter_mut().rev().find(|segment| segment.takes(from, to)) {
+            Some(segment) => segment.push(id.0),
+            None => self.segments.push(Segment::open(from, to, vec![id.0])),
         }
+        true
     }
 
-    /// Forgets the segments that `needed` says no of, and then the oldest ones beyond the bound.
-    pub fn evict(&mut self, needed: impl Fn(Timestamp, Timestamp) -> bool) {
-        let before = self.segments.len();
-        self.segments.retain(|segment| needed(segment.from, segment.to));
-        let mut changed = self.segments.len() != before;
-        let mut count: usize = self.segments.iter().map(|segment| segment.ids.len()).sum();
+    /// How many were met in stretches that end at `since` or later.
+    pub fn count_since(&self, since: Timestamp) -> usize {
+        self.segments.iter().filter(|segment| segment.to >= since).map(Segment::len).sum()
+    }
+
+    /// Forgets what ends before `since` and is not `needed`; beyond the bound also what is later, and at last what is needed,
+    /// the oldest first. Returns from when on all is remembered that is not forgotten for good.
+    pub fn evict(&mut self, since: Timestamp, needed: impl Fn(Timestamp, Timestamp) -> bool) -> Timestamp {
+        let mut since = since;
+        self.segments.retain(|segment| segment.to >= since || needed(segment.from, segment.to));
+        let mut count = self.len();
         while count > SEEN_MAX {
-            let oldest = (0..self.segments.len()).min_by_key(|i| self.segments.get(*i).map(|s| (s.to, s.from)));
+            let oldest = self.segments.iter().enumerate();
+            let oldest = oldest.min_by_key(|(_, s)| (needed(s.from, s.to), s.to, s.from)).map(|(index, _)| index);
             let Some(oldest) = oldest else { break };
-            let lost = self.segments.remove(oldest).ids.len();
-            count -= lost;
-            self.forgotten = self.forgotten.saturating_add(lost as u64);
-            changed = true;
+            let lost = self.segments.remove(oldest);
+            count -= lost.len();
+            if needed(lost.from, lost.to) {
+                self.forgotten = self.forgotten.saturating_add(lost.len() as u64);
+            }
+            since = since.max(lost.to);
         }
-        if changed {
-            self.index = self.segments.iter().flat_map(|segment| segment.ids.iter().copied()).collect();
+        self.merge(needed);
+        self.build_index();
+        since
+    }
+
+    /// Makes few segments of many small neighbours that are not `needed`. They stand in the order in which they were met.
+    fn merge(&mut self, needed: impl Fn(Timestamp, Timestamp) -> bool) {
+        let mut merged: Vec<Segment> = Vec::with_capacity(self.segments.len());
+        for segment in std::mem::take(&mut self.segments) {
+            let fits = |last: &&mut Segment| {
+                last.len() + segment.len() <= SEGMENT_MAX
+                    && segment.to.max(last.to) - last.from.min(segment.from) <= MERGED
+                    && [&**last, &segment].iter().all(|s| !needed(s.from, s.to))
+            };
+            // What is damaged stays as it is: it is told when it is needed.
+            let both = |last: &Segment| Some((last.unpacked().ok()?, segment.unpacked().ok()?));
+            let last = merged.last_mut().filter(fits);
+            match last.as_deref().and_then(both).zip(last) {
+                Some(((mut ids, more), last)) => {
+                    ids.extend(more);
+                    *last = Segment::open(last.from.min(segment.from), last.to.max(segment.to), ids);
+                }
+                None => merged.push(segment),
+            }
         }
+        self.segments = merged;
     }
 }
 
@@ -234,7 +352,7 @@ mod tests {
         }
         seen.insert(SeenId(4), None, &slice, None);
         let neighbour = interval(100, 200);
-        seen.evict(|from, to| may_list(&neighbour, from, to));
+        seen.evict(Timestamp::MAX, |from, to| may_list(&neighbour, from, to));
         let kept: Vec<_> = (1..=4).filter(|id| seen.contains(SeenId(*id))).collect();
         assert_eq!(kept, [3, 4]);
     }
@@ -247,7 +365,7 @@ mod tests {
         seen.insert(SeenId(2), Some(at(-50_000)), &slice, None);
         for again in [interval(-10, 0), interval(40, 60), interval(100, 110)] {
             let mut seen = seen.clone();
-            seen.evict(|from, to| may_list(&again, from, to));
+            seen.evict(Timestamp::MAX, |from, to| may_list(&again, from, to));
             assert_eq!(seen.len(), 2, "{again:?}");
         }
     }
@@ -256,7 +374,7 @@ mod tests {
     fn what_stands_exactly_on_the_edge_of_a_neighbours_request_is_kept() {
         let mut seen = Seen::default();
         seen.insert(SeenId(1), Some(at(2)), &interval(0, 6), None);
-        seen.evict(|from, to| may_list(&interval(3, 6), from, to));
+        seen.evict(Timestamp::MAX, |from, to| may_list(&interval(3, 6), from, to));
         assert!(seen.contains(SeenId(1)), "a request for 3 to 6 begins at 2, and may include it");
     }
 
@@ -285,7 +403,7 @@ mod tests {
                 Some(Span::secs(60)),
             );
         }
-        seen.evict(|_, _| true);
+        seen.evict(Timestamp::MAX, |_, _| true);
         assert!(seen.len() <= SEEN_MAX && seen.forgotten() > 0 && !seen.contains(SeenId(0)));
         assert_eq!(seen.len() as u64 + seen.forgotten(), SEEN_MAX as u64 + 1);
     }

@@ -119,6 +119,13 @@ pub const TABLE: &[Row] = &[
     ),
     row("max_fetch", Kind::Integer, Some("2000"), "Events a stream and call", "1 to 100000."),
     row(
+        "max_requests",
+        Kind::Integer,
+        Some("300"),
+        "Requests a minute and user",
+        "What Webex allows for most APIs; 30 to 100000. Less where other programs use the same account.",
+    ),
+    row(
         "first_fetch",
         Kind::Duration,
         Some("7 days"),
@@ -210,6 +217,8 @@ pub struct Settings {
     pub org: Option<String>,
     /// Events a stream and call.
     pub max_fetch: u32,
+    /// Requests a minute and user.
+    pub max_requests: u32,
     /// How far back a first call goes.
     pub first_fetch: Span,
     /// How late a listing may be.
@@ -259,6 +268,7 @@ impl Settings {
             api,
             org: texts.get("admin_org_id").map(str::to_owned),
             max_fetch: texts.integer("max_fetch", 1, 100_000)?,
+            max_requests: texts.integer("max_requests", 30, 100_000)?,
             first_fetch: texts.duration("first_fetch", Span::ZERO, Span::days(3_650))?,
             overlap: texts.duration("overlap", Span::secs(1), Span::days(7))?,
             remember: texts.duration("remember", Span::ZERO, Span::days(7))?,

@@ -27,6 +27,9 @@ const MOST_PENDING: usize = 256;
 /// Most gaps that are kept apart; beyond it the oldest two become one.
 const MOST_GAPS: usize = 32;
 
+/// How often the number of items asked for is halved at most: from a thousand to eight.
+const MOST_HALVINGS: u32 = 7;
+
 /// First wait before a quarantined interval is tried again, and the longest; it doubles in between.
 const QUARANTINE: (Span, Span) = (Span::secs(60), Span::secs(6 * 3_600));
 
@@ -41,14 +44,31 @@ pub struct Window {
     pending: Vec<Interval>,
     /// How long a slice is now.
     slice: Span,
+    /// How often the number of items asked for is halved now.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    smaller: u32,
+    /// Items of the last page that was not the last one: what the server gives at once. 0: none was met.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    full_page: u32,
     gaps: Vec<Gap>,
+    /// What lies before this was read, or is in `pending`, when it was as old as the overlap: nobody has to come back to
+    /// it. None: stored by a form that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settled: Option<Timestamp>,
     /// By this machine's clock: when the tail was last taken up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tail_at: Option<Timestamp>,
     /// The frontier before the last `take_up`, as long as the origin's clock was not heard since.
     #[serde(skip)]
     unproven: Option<Timestamp>,
+    /// The last number that was given to work on an interval.
+    #[serde(skip)]
+    works: u32,
 }
+
+/// Names an interval while it is being read, though others before it come and go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkId(u32);
 
 /// A stretch that is to be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +91,9 @@ pub struct Interval {
     /// While quarantined: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// While it is being read: by which work; else 0.
+    #[serde(skip)]
+    work: u32,
 }
 
 /// Where in an interval's pages collecting stands.
@@ -115,16 +138,20 @@ impl Window {
             frontier: start,
             pending: Vec::new(),
             slice: FIRST_SLICE,
+            smaller: 0,
+            full_page: 0,
             gaps: Vec::new(),
+            settled: Some(start),
             tail_at: None,
             unproven: None,
+            works: 0,
         }
     }
 
-    /// A closed stretch that is all owed: for reading again.
+    /// A closed stretch that is all owed.
     pub fn over(from: Timestamp, to: Timestamp) -> Self {
         let mut window = Self::begin(from);
-        window.take_up(to, Span::ZERO);
+        window.take_up(to, from);
         window.unproven = None;
         window
     }
@@ -134,15 +161,15 @@ impl Window {
         let windows: Vec<_> = windows.into_iter().collect();
         let start = windows.iter().map(|window| window.start).min()?;
         let frontier = windows.iter().map(|window| window.frontier).min()?;
-        let mut merged = Self { frontier, ..Self::begin(start) };
+        let settled = windows.iter().map(|window| window.settled).min()?;
+        let mut merged = Self { frontier, settled, ..Self::begin(start) };
         for interval in windows.iter().flat_map(|window| &window.pending) {
             // What is only to be read again goes along: the next take-up does not reach back to all of it.
             let to = interval.to.min(frontier);
             if interval.from < to {
-                merged.pending.push(Interval::new(interval.from, interval.owed.min(to), to));
+                merged.put(Interval::new(interval.from, interval.owed.min(to), to));
             }
         }
-        merged.pending.sort_unstable_by_key(|interval| (interval.owed, interval.to));
         merged.bound();
         Some(merged)
     }
@@ -150,7 +177,10 @@ impl Window {
     /// Whether it can have been written by this plugin.
     pub fn verify(&self) -> Result<(), Inconsistent> {
         let sound = |i: &Interval| i.from <= i.owed && i.owed <= i.to && i.from < i.to && i.to <= self.frontier;
-        let right = self.pending.iter().all(sound) && self.slice >= SHORTEST && self.start <= self.frontier;
+        let right = self.pending.iter().all(sound)
+            && self.slice >= SHORTEST
+            && self.start <= self.frontier
+            && self.settled.is_none_or(|settled| settled <= self.frontier);
         if right { Ok(()) } else { Err(Inconsistent) }
     }
 
@@ -175,6 +205,12 @@ impl Window {
         self.start == self.frontier && self.pending.is_empty()
     }
 
+    /// Whether this time was drained once.
+    pub fn has_drained(&self, time: Timestamp) -> bool {
+        let is_owed = |interval: &Interval| interval.owed <= time && time < interval.to;
+        self.start <= time && time < self.frontier && !self.pending.iter().any(is_owed)
+    }
+
     /// What is not drained, sorted by the ground it owes.
     pub fn pending(&self) -> &[Interval] {
         &self.pending
@@ -190,18 +226,60 @@ impl Window {
         &self.gaps
     }
 
-    /// Takes up everything to `to` and reads the `overlap` before the frontier again. Does nothing if `to` is not beyond
-    /// the frontier: then the clock has to catch up first.
-    pub fn take_up(&mut self, to: Timestamp, overlap: Span) {
+    /// Takes up everything to `to`, and reads what lies between `again` and the frontier once more. Does nothing if `to` is
+    /// not beyond the frontier: then the clock has to catch up first. Returns where reading begins.
+    pub fn take_up(&mut self, to: Timestamp, again: Timestamp) -> Option<Timestamp> {
         if to <= self.frontier {
-            return;
+            return None;
         }
-        let from = (self.frontier - overlap).max(self.start);
+        let from = again.min(self.frontier).max(self.start);
         self.leave_to_next(from);
         self.pending.push(Interval::new(from, self.frontier, to));
         self.unproven = Some(self.frontier);
         self.frontier = to;
         self.bound();
+        Some(from)
+    }
+
+    /// Where a take-up begins that reads the whole overlap again: no later than where nothing is settled yet. A longer
+    /// overlap than before reaches back only to where all that was delivered is remembered.
+    pub fn overlap_begins(&self, overlap: Span, remembered: Option<Timestamp>) -> Timestamp {
+        let begin = self.frontier - overlap;
+        let begin = remembered.map_or(begin, |since| begin.max(since));
+        self.settled.map_or(begin, |settled| begin.min(settled)).max(self.start)
+    }
+
+    /// What has become as old as the overlap since the last time is read once more, and then for the last time. `read_from`:
+    /// where the newest take-up begins; what it reads needs no other reading. Only with the origin's clock heard: what it
+    /// has not reached is not that old.
+    pub fn settle(&mut self, overlap: Span, read_from: Timestamp) {
+        let to = (self.frontier - overlap).max(self.start);
+        let from = self.settled.unwrap_or(read_from);
+        if self.unproven.is_some() || to <= from {
+            return;
+        }
+        self.settled = Some(to);
+        let to = to.min(read_from);
+        if to <= from {
+            return;
+        }
+        let is_open = |i: &Interval| i.to == from && !i.owes() && i.cursor.is_none() && i.failed == 0;
+        let open = self.pending.iter().position(is_open).map(|index| self.pending.remove(index));
+        self.put(Interval::new(open.map_or(from, |open| open.from), to, to));
+        self.bound();
+    }
+
+    /// Adds an interval at its place.
+    fn put(&mut self, interval: Interval) {
+        let key = |interval: &Interval| (interval.owed, interval.to);
+        let at = self.pending.iter().position(|other| key(other) > key(&interval)).unwrap_or(self.pending.len());
+        self.pending.insert(at, interval);
+    }
+
+    /// The earliest time that a later take-up may read again.
+    pub fn rereads_from(&self, overlap: Span) -> Timestamp {
+        let begin = self.frontier - overlap;
+        self.settled.map_or(begin, |settled| settled.min(begin))
     }
 
     /// The next interval reads everything from `from` to the frontier again. Those that are not begun leave it to that
@@ -235,9 +313,9 @@ impl Window {
         self.tail_at.is_some_and(|time| time <= now && now - time < age)
     }
 
-    /// The same, with the length of slices of another.
-    pub fn with_slice_of(self, other: &Self) -> Self {
-        Self { slice: other.slice, ..self }
+    /// The same, with the length of slices and the size of pages of another.
+    pub fn with_pace_of(self, other: &Self) -> Self {
+        Self { slice: other.slice, smaller: other.smaller, full_page: other.full_page, ..self }
     }
 
     /// Whether something was taken up and the origin's clock was not heard since.
@@ -262,6 +340,7 @@ impl Window {
             return true;
         }
         self.frontier = limit;
+        self.settled = self.settled.min(Some(limit));
         self.pending.retain_mut(|interval| {
             if interval.to <= limit {
                 return true;
@@ -282,12 +361,17 @@ impl Window {
                 return true;
             }
             if interval.owed < earliest.min(interval.to) {
-                gaps.push(Gap { from: interval.owed, to: earliest.min(interval.to), reason: reason.to_owned() });
+                let to = earliest.min(interval.to);
+                match gaps.last_mut().filter(|gap: &&mut Gap| gap.to == interval.owed) {
+                    Some(gap) => gap.to = to,
+                    None => gaps.push(Gap { from: interval.owed, to, reason: reason.to_owned() }),
+                }
             }
             *interval =
                 Interval { from: earliest, owed: interval.owed.max(earliest), cursor: None, ..interval.clone() };
             interval.from < interval.to
         });
+        self.settled = self.settled.map(|settled| settled.max(earliest.min(self.frontier)));
         self.note_gaps(&gaps);
         gaps
     }
@@ -323,14 +407,37 @@ impl Window {
         gaps
     }
 
+    /// Begins to read an interval; until the end of it nobody else does.
+    pub fn begin_work(&mut self, index: usize) -> Option<WorkId> {
+        self.works += 1;
+        let interval = self.pending.get_mut(index)?;
+        interval.work = self.works;
+        Some(WorkId(self.works))
+    }
+
+    /// Where the interval is that is being read; none: it is drained or given up.
+    pub fn find(&self, work: WorkId) -> Option<usize> {
+        self.pending.iter().position(|interval| interval.work == work.0)
+    }
+
+    /// Ends the reading of an interval, wherever it stands.
+    pub fn end_work(&mut self, work: WorkId) {
+        if let Some(interval) = self.find(work).and_then(|index| self.pending.get_mut(index)) {
+            interval.work = 0;
+        }
+    }
+
     /// The newest interval.
     pub fn newest(&self) -> Option<usize> {
         (0..self.pending.len()).max_by_key(|index| self.pending.get(*index).map(|interval| interval.to))
     }
 
-    /// The oldest interval that may be read at `now`.
+    /// The oldest interval that may be read at `now`. Those that are only read again come first: they are short, and until
+    /// then what was delivered there has to be remembered.
     pub fn oldest(&self, now: Timestamp) -> Option<usize> {
-        self.pending.iter().position(|interval| interval.may_be_read(now))
+        let may_be_read = |interval: &Interval| interval.work == 0 && interval.may_be_read(now);
+        let again = self.pending.iter().position(|interval| may_be_read(interval) && !interval.owes());
+        again.or_else(|| self.pending.iter().position(may_be_read))
     }
 
     /// Cuts the newest slice off an interval that is longer than one and not begun. Returns where the slice is.
@@ -373,12 +480,23 @@ impl Window {
     /// Splits at a time inside; returns where the newer part is.
     fn split(&mut self, index: usize, at: Timestamp) -> usize {
         let Some(older) = self.pending.get_mut(index) else { return index };
-        let newer = Interval { from: at, owed: older.owed.max(at), cursor: None, ..older.clone() };
+        let newer = Interval { from: at, owed: older.owed.max(at), cursor: None, work: 0, ..older.clone() };
         older.owed = older.owed.min(at);
         older.to = at;
         older.cursor = None;
         self.pending.insert(index + 1, newer);
         index + 1
+    }
+
+    /// A page came that was not the last one.
+    pub fn note_full_page(&mut self, items: usize) {
+        self.full_page = u32::try_from(items).unwrap_or(u32::MAX);
+    }
+
+    /// How many pages hold so many items, where up to `most` are asked for at once.
+    pub fn pages(&self, items: usize, most: u32) -> usize {
+        let page = if self.full_page == 0 { most } else { self.full_page.min(most) };
+        items / page.max(1) as usize
     }
 
     /// Remembers the page in hand.
@@ -392,12 +510,31 @@ impl Window {
     pub fn drained(&mut self, index: usize, sparse: bool) {
         if index < self.pending.len() {
             let interval = self.pending.remove(index);
+            // What was too much once may do again.
+            self.smaller = self.smaller.saturating_sub(1);
             if sparse && interval.length() >= self.slice {
                 self.slice = self.slice.times(2).min(LONGEST_SLICE);
             }
         }
-        // Intervals were split as they were read; only here, with none in hand, may they merge.
+        // Intervals were split as they were read; only here may those merge that nobody reads.
         self.bound();
+    }
+
+    /// The server could not give as much as was asked for: half as many items a page, until slices are drained again.
+    pub fn ask_for_less(&mut self) {
+        self.smaller = (self.smaller + 1).min(MOST_HALVINGS);
+    }
+
+    /// How often the number of items asked for is to be halved.
+    pub fn halvings(&self) -> u32 {
+        self.smaller
+    }
+
+    /// The interval begins anew with the next request.
+    pub fn forget_cursor(&mut self, index: usize) {
+        if let Some(interval) = self.pending.get_mut(index) {
+            interval.cursor = None;
+        }
     }
 
     /// Sets an interval aside that cannot be read; it stays owed. Returns when it is tried again.
@@ -423,11 +560,15 @@ impl Window {
     /// Merges the nearest two until the bound holds.
     fn bound(&mut self) {
         while self.pending.len() > MOST_PENDING {
+            let is_free = |index: usize| self.pending.get(index).is_some_and(|interval| interval.work == 0);
             let distance = |index: usize| match (self.pending.get(index), self.pending.get(index + 1)) {
                 (Some(older), Some(newer)) => (newer.from - older.to).max(Span::ZERO),
                 _ => Span::millis(i64::MAX),
             };
-            let Some(nearest) = (0..self.pending.len() - 1).min_by_key(|index| distance(*index)) else { return };
+            let nearest = (0..self.pending.len() - 1)
+                .filter(|index| is_free(*index) && is_free(index + 1))
+                .min_by_key(|index| distance(*index));
+            let Some(nearest) = nearest else { return };
             let newer = self.pending.remove(nearest + 1);
             if let Some(older) = self.pending.get_mut(nearest) {
                 let to = older.to.max(newer.to);
@@ -441,6 +582,7 @@ impl Window {
                     failed: older.failed.min(newer.failed),
                     not_before: older.not_before.min(newer.not_before),
                     reason: older.reason.take().or(newer.reason),
+                    work: 0,
                 };
             }
         }
@@ -449,7 +591,7 @@ impl Window {
 
 impl Interval {
     fn new(from: Timestamp, owed: Timestamp, to: Timestamp) -> Self {
-        Self { from, owed, to, cursor: None, failed: 0, not_before: None, reason: None }
+        Self { from, owed, to, cursor: None, failed: 0, not_before: None, reason: None, work: 0 }
     }
 
     /// How much time is read.

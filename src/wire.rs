@@ -1,8 +1,10 @@
 //! Sends requests, counts them, and tries once more what may work a moment later.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use crate::answer::{Verdict, judge};
+use crate::budget::Budget;
 use crate::effect::{Io, Level, Request, Response};
 use crate::failure::{Code, Failure};
 use crate::origin_clock::OriginClock;
@@ -17,13 +19,14 @@ const FAULT_PAUSE: Span = Span::secs(1);
 
 /// The longest wait that Webex may ask for and is waited within a call; a longer one ends the call, whose budget is better
 /// used by asking again later: a twelfth of the default budget.
-const SHORT_WAIT: Span = Span::secs(5);
+pub const SHORT_WAIT: Span = Span::secs(5);
 
 /// The way to Webex within one call of the plugin.
 #[derive(Debug)]
 pub struct Wire {
     io: Io,
     deadline: Span,
+    budget: Rc<Budget>,
     origin: OriginClock,
     requests: Cell<u64>,
     retries: Cell<u64>,
@@ -31,11 +34,12 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// `deadline` is of [`Io::elapsed`]; from then on nothing is tried again.
-    pub fn new(io: Io, deadline: Span) -> Self {
+    /// `deadline` is of [`Io::elapsed`]; from then on nothing is tried again. `budget` is that of the user.
+    pub fn new(io: Io, deadline: Span, budget: Rc<Budget>) -> Self {
         Self {
             io,
             deadline,
+            budget,
             origin: OriginClock::default(),
             requests: Cell::new(0),
             retries: Cell::new(0),
@@ -45,7 +49,7 @@ impl Wire {
 
     /// The same deadline, nothing counted yet.
     pub fn fork(&self) -> Self {
-        Self::new(self.io.clone(), self.deadline)
+        Self::new(self.io.clone(), self.deadline, Rc::clone(&self.budget))
     }
 
     /// Sends it, and once more after a fault or a short wait. Anything but 2xx is an error, whose texts hold none of these
@@ -66,12 +70,17 @@ impl Wire {
     /// Sends it, once.
     pub async fn send_once(&self, secrets: &[&Secret], request: Request) -> Result<Response, Verdict> {
         self.requests.set(self.requests.get() + 1);
+        self.budget.spend(self.io.now());
         let sent = self.io.elapsed();
         let answer = self.io.http(request).await;
         if let Ok(response) = &answer {
             self.origin.observe(response, sent, self.io.elapsed());
         }
         let verdict = judge(&answer, self.io.now());
+        // A short wait is about a burst; a long one says that the minute's worth was too much.
+        if matches!(&verdict, Verdict::Wait(span, problem) if *span > SHORT_WAIT && problem.status == Some(429)) {
+            self.budget.learn(self.io.now());
+        }
         match answer {
             Ok(response) if verdict == Verdict::Ok => Ok(response),
             _ => Err(redact_verdict(verdict, secrets)),
@@ -104,6 +113,29 @@ impl Wire {
             | Verdict::Rejected(_) => return None,
         };
         self.time_for(pause).then_some(pause)
+    }
+
+    /// Waits until the user's budget allows another request. The failure: it does not in this call.
+    pub async fn in_budget(&self, user: User) -> Result<(), Failure> {
+        loop {
+            let wait = self.budget.wait(self.io.now());
+            if wait == Span::ZERO {
+                return Ok(());
+            }
+            if !self.budget.waits_for(wait) || !self.time_for(wait) {
+                let now = self.io.now();
+                let message =
+                    format!("the {} requests a minute of the {} are used up", self.budget.rate(now), user.title());
+                return Err(Failure::new(Code::Deadline, message, "").of_user(user).at(now + wait));
+            }
+            self.io.sleep(wait).await;
+            self.waited.set(self.waited.get() + wait);
+        }
+    }
+
+    /// Requests a minute that the user may send now.
+    pub fn rate(&self) -> u32 {
+        self.budget.rate(self.io.now())
     }
 
     /// Whether there is this much time and more before the deadline, and the host does not ask to stop.

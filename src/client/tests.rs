@@ -32,7 +32,7 @@ fn host(webex: impl FnMut(&Sent) -> Result<Response, HttpError> + 'static) -> Ho
 type Outcome = (Result<u16, Trouble>, u64, u64);
 
 async fn get_within(io: Io, url: &str, deadline: Span) -> Outcome {
-    let client = Client::new(io, &settings(&[]), User::Admin, deadline).unwrap();
+    let client = Client::of_command(io, &settings(&[]), User::Admin, deadline).unwrap();
     let result = client.get(Url::parse(url).unwrap()).await;
     (result.map(|response| response.status), client.requests(), client.retries())
 }
@@ -117,7 +117,7 @@ fn two_streams_of_one_client_that_meet_a_401_refresh_once() {
         _ => answer(200, "{}"),
     });
     let both = host.run(|io| async move {
-        let client = Client::new(io, &settings(&[]), User::Admin, BUDGET).unwrap();
+        let client = Client::of_command(io, &settings(&[]), User::Admin, BUDGET).unwrap();
         let url = || Url::parse(EVENTS).unwrap();
         let (one, other) = futures_util::future::join(client.get(url()), client.get(url())).await;
         one.is_ok() && other.is_ok()
@@ -186,7 +186,7 @@ fn a_user_that_is_not_configured_is_named() {
     let settings = crate::settings::Settings::parse([("admin_credentials".to_owned(), "c".to_owned())]).unwrap();
     let host = Host::new(|sent| panic!("{}", sent.url));
     let failure = host
-        .run(|io| async move { Client::new(io, &settings, User::ComplianceOfficer, BUDGET).map(|_| ()) })
+        .run(|io| async move { Client::of_command(io, &settings, User::ComplianceOfficer, BUDGET).map(|_| ()) })
         .unwrap_err();
     assert_eq!(failure.message, "setting `compliance_officer_credentials` is missing");
 }

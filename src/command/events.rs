@@ -41,7 +41,7 @@ pub(super) async fn get_events(
     deadline: Span,
 ) -> Result<Outcome, Failure> {
     let stream = wanted.stream;
-    let client = Client::new(io.clone(), settings, stream.user(), deadline)?;
+    let client = Client::of_command(io.clone(), settings, stream.user(), deadline)?;
     let (since, until) = bounds(settings, &wanted, io.now())?;
     let mut listing = Listing {
         io: &io,
@@ -165,7 +165,7 @@ pub(super) async fn get_event(io: Io, settings: &Settings, id: &str, deadline: S
         // In a path they would mean the list itself, or what is above it.
         return Err(Failure::argument("id", "is no id", "give the id of an event as listed"));
     }
-    let client = Client::new(io.clone(), settings, stream.user(), deadline)?;
+    let client = Client::of_command(io.clone(), settings, stream.user(), deadline)?;
     let answer = client.get(settings.api.endpoint_of(stream.path(), id)).await;
     let response = answer.map_err(|trouble| {
         let failure = trouble.failure(what, stream.user(), io.now()).of_stream(stream);

@@ -19,7 +19,7 @@ const ORGANIZATIONS_SCOPE: &str = "spark-admin:organizations_read";
 /// The organizations that the admin sees; not paged.
 pub(super) async fn organizations(io: Io, settings: &Settings, deadline: Span) -> Result<Outcome, Failure> {
     let what = "listing organizations";
-    let client = Client::new(io.clone(), settings, User::Admin, deadline)?;
+    let client = Client::of_command(io.clone(), settings, User::Admin, deadline)?;
     let answer = client.get(settings.api.endpoint("organizations")).await;
     let response = answer.map_err(|trouble| {
         let failure = trouble.failure(what, User::Admin, io.now());
@@ -49,7 +49,7 @@ pub(super) async fn organizations(io: Io, settings: &Settings, deadline: Span) -
 /// The categories of admin audits.
 pub(super) async fn categories(io: Io, settings: &Settings, deadline: Span) -> Result<Outcome, Failure> {
     let what = "listing event categories";
-    let client = Client::new(io.clone(), settings, User::Admin, deadline)?;
+    let client = Client::of_command(io.clone(), settings, User::Admin, deadline)?;
     let answer = client.get(settings.api.endpoint("adminAudit/eventCategories")).await;
     let response = answer.map_err(|trouble| trouble.failure(what, User::Admin, io.now()))?;
     let names = read::<Categories>(&response, what)?.names;

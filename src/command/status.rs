@@ -5,6 +5,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::Outcome;
+use crate::budget::Budget;
 use crate::effect::Io;
 use crate::failure::Failure;
 use crate::markdown::table;
@@ -66,7 +67,7 @@ pub(super) async fn status(io: Io, settings: &Settings, deadline: Span) -> Resul
 /// What cannot be read about a user is its problem, and hides nothing about the other.
 async fn row(io: &Io, settings: &Settings, integration: &Integration, deadline: Span) -> Row {
     let user = integration.user;
-    let wire = Rc::new(Wire::new(io.clone(), deadline));
+    let wire = Rc::new(Wire::new(io.clone(), deadline, Rc::new(Budget::of_command())));
     let session = Session::new(io.clone(), wire, settings.api.clone(), integration.clone());
     let pending = pending(io, settings, integration).await;
     let standing = session.standing().await;

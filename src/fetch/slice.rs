@@ -1,27 +1,30 @@
 //! Drains one slice: page after page, until there is no next one.
 
+use std::cell::RefCell;
+
 use url::Url;
 
 use super::Call;
-use crate::answer::{FAULT_WAIT, Verdict};
+use super::reading::{Ledger, Place};
+use super::restart::Unreadable;
+use crate::answer::Verdict;
 use crate::client::Trouble;
 use crate::defect::{self, Defect};
-use crate::effect::Level;
-use crate::event::Event;
-use crate::failure::{Code, Failure};
-use crate::item::Item;
+use crate::effect::Response;
+use crate::event::{Event, Made};
+use crate::failure::Failure;
+use crate::item::{Facts, Identity, Item};
 use crate::lateness::Lateness;
 use crate::link::{LinkError, complete, next, resolve};
 use crate::page::{Page, PageError};
 use crate::query::Query;
-use crate::seen::Seen;
 use crate::settings::Lane;
 use crate::stream::{EVENTS_WITHOUT_PRO_PACK, Stream};
 use crate::time::{Span, Timestamp};
-use crate::window::{Cursor, EDGE, Gap, Interval, Window};
+use crate::window::{Cursor, EDGE, Gap, Interval, WorkId};
 
 /// Empty pages in a row that end a slice: Webex says to go on over empty pages, but endless chains have been seen.
-const MOST_EMPTY: u32 = 20;
+pub(super) const MOST_EMPTY: u32 = 20;
 
 /// Pages of a slice before it is cut in half: 20,000 audits, where Control Hub's own export ends (`webex-api` 3.2).
 const MOST_PAGES: usize = 100;
@@ -32,23 +35,9 @@ const MOST_PAGES_OF_SHORTEST: usize = 1_000;
 /// Up to this many pages a slice was sparse, and the next one may be longer.
 const SPARSE: usize = MOST_PAGES / 8;
 
-/// Restarts in a call, after which the next call goes on: a day halved down to seconds twice.
-const MOST_RESTARTS: u32 = 40;
-
-/// Intervals that are set aside in a call before the stream pauses: where nothing can be read at all, a day is not asked for
-/// second by second at full speed.
-const MOST_SET_ASIDE: u32 = 8;
-
-/// Unreadable answers in a row before the server as a whole is blamed: a month halved down to a second.
-const MOST_MISSES: u32 = 24;
-
-/// Where no page was read in this call: one cut, and only after this many calls in a row that ended so. Else an
-/// outage would leave nothing but splinters.
-const FAULTS_BEFORE_A_CUT: u32 = 3;
-
 /// Items asked for at least, whatever the limit of a batch: Webex's own default, so that a small limit does not make more
 /// pages of a slice than it may have.
-const LEAST_PAGE: u32 = 100;
+pub(super) const LEAST_PAGE: u32 = 100;
 
 /// Items asked for at least where an interval could not be read: ten of the largest seen fit an answer.
 const LEAST_PAGE_AGAIN: u32 = 10;
@@ -82,16 +71,16 @@ pub(super) struct Tally {
     pub(super) replaced: u64,
     pub(super) kms_failures: u64,
     pub(super) gaps: Vec<Gap>,
-    bytes: u64,
-    restarts: u32,
-    set_aside: u32,
-    fetched_again: u32,
+    pub(super) bytes: u64,
+    pub(super) restarts: u32,
+    pub(super) set_aside: u32,
+    pub(super) fetched_again: u32,
     /// Calls in a row before this one that ended in a fault.
-    faults: u32,
+    pub(super) faults: u32,
     /// Pages that could be read.
-    pages: u64,
+    pub(super) pages: u64,
     /// Answers since the last of them that could not.
-    misses: u32,
+    pub(super) misses: u32,
 }
 
 impl Tally {
@@ -112,18 +101,18 @@ pub(super) enum End {
     Restart,
     /// A limit is met, the host asks to stop, or time is up; the page in hand is kept.
     Full,
+    /// What others are reading may fill the batch; the page in hand is kept.
+    Crowded,
 }
 
 /// A drain of one slice.
 pub(super) struct Drain<'a> {
     pub(super) call: &'a Call<'a>,
+    pub(super) ledger: &'a RefCell<Ledger>,
+    pub(super) place: Place,
     pub(super) lane: &'a Lane,
-    pub(super) window: &'a mut Window,
-    pub(super) seen: &'a mut Seen,
-    pub(super) tally: &'a mut Tally,
+    pub(super) work: WorkId,
     pub(super) limits: Limits,
-    /// Of the lane, for how long ids are remembered.
-    pub(super) frontier: Timestamp,
 }
 
 /// What came of one page.
@@ -142,45 +131,6 @@ enum Step {
     Failed(Failure),
 }
 
-/// Why a slice cannot be read as it is.
-#[derive(Debug, thiserror::Error)]
-enum Unreadable {
-    #[error(transparent)]
-    Page(#[from] PageError),
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    #[error("the next link leads to a page that was read before")]
-    Loop,
-    #[error("{MOST_EMPTY} empty pages in a row")]
-    Empty,
-    #[error("it has more pages than one slice may have")]
-    TooLong,
-    /// The server cannot give this much at once.
-    #[error("{0}")]
-    TooMuch(String),
-    /// No answer, or the server's own error.
-    #[error("{0}")]
-    Fault(String),
-    /// A next link is not taken any more.
-    #[error("its next link is refused: {0}")]
-    Stale(String),
-    /// The server refuses this stretch, and halves of it would fare no better.
-    #[error("it is refused: {0}")]
-    Refused(String),
-}
-
-impl Unreadable {
-    /// Whether the same request may bring something better.
-    fn may_pass(&self) -> bool {
-        matches!(self, Self::Page(_) | Self::TooMuch(_))
-    }
-
-    /// Whether it may be the server as a whole that fails, and not this slice.
-    fn may_be_an_outage(&self) -> bool {
-        matches!(self, Self::Page(_) | Self::TooMuch(_) | Self::Fault(_))
-    }
-}
-
 /// A page to ask for.
 struct Ask {
     url: Url,
@@ -191,50 +141,104 @@ struct Ask {
     empty: u32,
 }
 
+/// What is to be done with an item.
+enum Look<'a> {
+    /// It was delivered before.
+    Seen,
+    /// There is no room for it.
+    Full,
+    /// It is to be delivered.
+    New(Facts<'a>, Made),
+}
+
 impl Drain<'_> {
-    /// Reads the interval at `index` of the window.
-    pub(super) async fn run(mut self, index: usize) -> Result<End, Failure> {
-        let mut tried_again = false;
+    /// Reads the slice.
+    pub(super) async fn run(&self) -> Result<End, Failure> {
+        let mut is_repeated = false;
+        let mut pages = 0;
         loop {
-            let Some(interval) = self.window.interval(index).cloned() else { return Ok(End::Drained) };
-            if self.is_full() || self.call.io.elapsed() >= self.limits.deadline || self.call.io.stopping() {
-                return Ok(End::Full);
+            let Some(interval) = self.interval() else { return Ok(End::Drained) };
+            if let Some(end) = self.limit() {
+                return Ok(end);
             }
-            match self.step(&interval).await {
+            match self.step(&interval, pages, is_repeated).await {
                 Step::Next(cursor) => {
-                    self.window.advance(index, cursor);
-                    tried_again = false;
+                    self.advance(cursor);
+                    pages += 1;
+                    is_repeated = false;
                 }
                 Step::Last(pages) => {
-                    self.window.drained(index, pages <= SPARSE);
-                    self.tally.drained += 1;
+                    self.drained(pages <= SPARSE);
                     return Ok(End::Drained);
                 }
                 Step::Full if defect::is(Defect::DrainedTooSoon) => {
-                    self.window.drained(index, false);
+                    self.drained(false);
                     return Ok(End::Full);
                 }
                 Step::Full => return Ok(End::Full),
                 Step::Changed => return Ok(End::Restart),
-                Step::Unreadable(why) if why.may_pass() && !tried_again => tried_again = true,
-                Step::Unreadable(why) => return self.restart(index, &why),
+                Step::Unreadable(why) if why.may_pass() && !is_repeated => is_repeated = true,
+                Step::Unreadable(why) => return self.restart(&why),
                 Step::Failed(failure) => return Err(failure.of_stream(self.call.stream)),
             }
         }
     }
 
-    /// Reads one page of the interval.
-    async fn step(&mut self, interval: &Interval) -> Step {
+    fn interval(&self) -> Option<Interval> {
+        let mut ledger = self.ledger.borrow_mut();
+        let window = ledger.window(self.place)?;
+        window.find(self.work).and_then(|index| window.interval(index)).cloned()
+    }
+
+    fn advance(&self, cursor: Cursor) {
+        if let Some(window) = self.ledger.borrow_mut().window(self.place)
+            && let Some(index) = window.find(self.work)
+        {
+            window.advance(index, cursor);
+        }
+    }
+
+    fn drained(&self, is_sparse: bool) {
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.tally.drained += 1;
+        if let Some(window) = ledger.window(self.place)
+            && let Some(index) = window.find(self.work)
+        {
+            window.drained(index, is_sparse);
+        }
+    }
+
+    /// Why no other page may be asked for now.
+    fn limit(&self) -> Option<End> {
+        let ledger = self.ledger.borrow();
+        let Call { io, .. } = self.call;
+        let time_is_up = io.elapsed() >= self.limits.deadline || io.stopping();
+        if time_is_up || ledger.is_halted || self.is_full(&ledger.tally) {
+            return Some(End::Full);
+        }
+        // Pages that others have asked for may be full, and what does not fit would be asked for again.
+        let coming = (ledger.in_flight + 1).saturating_mul(self.call.page_size() as usize);
+        let is_crowded = ledger.in_flight > 0 && ledger.tally.events.len() + coming > self.limits.events;
+        is_crowded.then_some(End::Crowded)
+    }
+
+    /// Reads one page of the interval; `pages`: how many of this drain were read before in this call. `is_repeated`: the
+    /// same request was sent before and brought nothing that could be read.
+    async fn step(&self, interval: &Interval, pages: usize, is_repeated: bool) -> Step {
         let ask = match self.ask(interval) {
             Ok(ask) => ask,
             Err(error) => return Step::Unreadable(error.into()),
         };
-        let response = match self.call.client.get(ask.url.clone()).await {
+        self.ledger.borrow_mut().in_flight += 1;
+        let answer = self.call.client.get(ask.url.clone()).await;
+        self.ledger.borrow_mut().in_flight -= 1;
+        let response = match answer {
             Ok(response) => response,
             Err(trouble) => return self.trouble(interval, &trouble),
         };
         let page = match Page::read(&response) {
-            Ok(page) => page,
+            Ok(page) if page.has_items || is_repeated => page,
+            Ok(_) => return Step::Unreadable(Unreadable::Page(PageError::without_items())),
             Err(error) => {
                 // Whoever answered without a time, it need not have been the origin.
                 if self.call.client.origin().at_last_request().is_some() {
@@ -244,11 +248,15 @@ impl Drain<'_> {
             }
         };
         let reaches = self.prove();
-        self.tally.pages += 1;
-        self.tally.misses = 0;
-        self.tally.listed += page.items.len() as u64;
+        {
+            let tally = &mut self.ledger.borrow_mut().tally;
+            tally.pages += 1;
+            tally.misses = 0;
+            tally.listed += page.items.len() as u64;
+        }
         // What was asked for may reach further: the interval was cut back to the origin's clock, the request was not.
-        let read = Interval { to: interval.to.max(ask.asked.1 - EDGE), ..interval.clone() };
+        let mut read = interval.clone();
+        read.to = read.to.max(ask.asked.1 - EDGE);
         for item in &page.items {
             if !self.take(*item, &read).await {
                 return Step::Full;
@@ -258,25 +266,37 @@ impl Drain<'_> {
             // The origin's clock is not there yet: nothing of the interval is taken up, and it will be read again.
             return Step::Changed;
         }
-        let pages = ask.visited.len();
+        self.next(interval, &page, &response, ask, pages)
+    }
+
+    /// Where the page leads.
+    fn next(&self, interval: &Interval, page: &Page<'_>, response: &Response, ask: Ask, pages: usize) -> Step {
+        let count = ask.visited.len();
         let url = match next(response.headers_named("link"), &ask.url, &self.call.settings.api) {
             Ok(Some(url)) => url,
-            Ok(None) => return Step::Last(pages),
+            // A link that is over may be answered like a page after the last one.
+            Ok(None) if page.items.is_empty() && pages == 0 && interval.cursor.is_some() => {
+                return Step::Unreadable(Unreadable::Vanished);
+            }
+            Ok(None) => return Step::Last(count),
             Err(error) => return Step::Unreadable(error.into()),
         };
+        if let Some(window) = self.ledger.borrow_mut().window(self.place).filter(|_| !page.items.is_empty()) {
+            window.note_full_page(page.items.len());
+        }
         let hash = self.call.last_run.key.link(url.as_str());
         let empty = if page.items.is_empty() { ask.empty.saturating_add(1) } else { 0 };
         let can_be_cut = interval.length() >= crate::window::SHORTEST.times(2);
         if ask.visited.contains(&hash) {
             return Step::Unreadable(Unreadable::Loop);
         }
-        if empty >= MOST_EMPTY && defect::is(Defect::EmptyPagesAreTheEnd) {
-            return Step::Last(pages);
-        }
         if empty >= MOST_EMPTY {
+            if defect::is(Defect::EmptyPagesAreTheEnd) {
+                return Step::Last(count);
+            }
             return Step::Unreadable(Unreadable::Empty);
         }
-        if pages >= if can_be_cut { MOST_PAGES } else { MOST_PAGES_OF_SHORTEST } {
+        if count >= if can_be_cut { MOST_PAGES } else { MOST_PAGES_OF_SHORTEST } {
             return Step::Unreadable(Unreadable::TooLong);
         }
         let mut visited = ask.visited;
@@ -294,71 +314,102 @@ impl Drain<'_> {
             let url = complete(url, &query(cursor.asked).required());
             return Ok(Ask { url, asked: cursor.asked, visited: cursor.visited.clone(), empty: cursor.empty });
         }
-        let asked = interval.bounds(super::stream::latest(self.call));
-        let most = u32::try_from(self.call.max_events).unwrap_or(u32::MAX).max(LEAST_PAGE).min(stream.page_size());
+        let asked = interval.bounds(self.call.latest());
         // Halved with each quarantine: a second cannot be cut, but its pages can be smaller.
-        let most = (most >> interval.failed.min(31)).max(LEAST_PAGE_AGAIN);
-        let url = query(asked).first_page(most);
+        let halvings = self.ledger.borrow_mut().window(self.place).map_or(0, |window| window.halvings());
+        let most = self.call.page_size() >> halvings.saturating_add(interval.failed).min(31);
+        let url = query(asked).first_page(most.max(LEAST_PAGE_AGAIN));
         let visited = vec![self.call.last_run.key.link(url.as_str())];
         Ok(Ask { url, asked, visited, empty: 0 })
     }
 
     /// Takes back what was taken up beyond the origin's clock, now that it has been heard. False: all of it.
-    fn prove(&mut self) -> bool {
+    fn prove(&self) -> bool {
         let limit = self.call.client.origin().at_last_request().map(|time| time - self.call.settings.lag);
-        self.window.prove(limit)
+        self.ledger.borrow_mut().window(self.place).is_none_or(|window| window.prove(limit))
     }
 
     /// Delivers an item that was not delivered yet. False: a limit is met and it was left.
-    async fn take(&mut self, item: Item<'_>, interval: &Interval) -> bool {
-        let Call { settings, stream, last_run, .. } = self.call;
-        let facts = item.facts();
-        let id = last_run.key.id(*stream, &facts.identity);
-        if (self.seen.contains(id) && !defect::is(Defect::NothingIsSeen)) || self.is_same_millisecond(facts.created) {
-            self.tally.repeated += 1;
-            return true;
-        }
-        let org = settings.org.as_deref();
-        let mut made = Event::of_item(item, *stream, org, settings.message_text);
-        if self.is_full() || !self.has_room(made.event.body.len()) {
-            return false;
-        }
+    async fn take(&self, item: Item<'_>, interval: &Interval) -> bool {
+        let (facts, mut made) = match self.look(item) {
+            Look::Seen => {
+                self.ledger.borrow_mut().tally.repeated += 1;
+                return true;
+            }
+            Look::Full => return false,
+            Look::New(facts, made) => (facts, made),
+        };
         if item.has_kms_failure() {
             match self.fetch_again(&made.event.id, &facts.identity).await {
                 Some(better) => made = better,
-                None => self.tally.kms_failures += 1,
+                None => self.ledger.borrow_mut().tally.kms_failures += 1,
             }
         }
-        let recent = (interval.to >= self.frontier - settings.overlap).then_some(settings.overlap);
-        self.seen.insert(id, facts.created, interval, recent);
-        let is_late = |created: &Timestamp| interval.from <= *created && *created < interval.owed;
-        if let Some(created) = facts.created.filter(is_late) {
-            self.tally.late += 1;
-            self.tally.lateness.add(created, super::stream::origin_now(self.call));
-        }
-        self.tally.odd += u64::from(made.odd);
-        self.tally.replaced += made.replaced;
-        self.tally.bytes += made.event.body.len() as u64;
-        self.tally.events.push(made.event);
+        self.deliver(&facts, made, interval);
         true
     }
 
+    fn look<'i>(&self, item: Item<'i>) -> Look<'i> {
+        let Call { settings, stream, last_run, .. } = self.call;
+        let facts = item.facts();
+        let ledger = self.ledger.borrow();
+        let is_seen = ledger.state.seen.contains(last_run.key.id(*stream, &facts.identity));
+        if (is_seen && !defect::is(Defect::NothingIsSeen)) || self.is_same_millisecond(&ledger.tally, facts.created) {
+            return Look::Seen;
+        }
+        let made = Event::of_item(item, *stream, settings.org.as_deref(), settings.message_text);
+        if self.is_full(&ledger.tally) || !self.has_room(&ledger.tally, made.event.body.len()) {
+            return Look::Full;
+        }
+        Look::New(facts, made)
+    }
+
+    fn deliver(&self, facts: &Facts<'_>, made: Made, interval: &Interval) {
+        let Call { settings, stream, last_run, .. } = self.call;
+        let ledger = &mut *self.ledger.borrow_mut();
+        let window = ledger.state.lanes.get(self.place.lane).map(|lane| &lane.window);
+        let frontier = window.map_or(interval.to, |window| window.frontier().max(interval.to));
+        let recent = (interval.to >= frontier - settings.overlap).then_some(settings.overlap);
+        let is_late = |created: &Timestamp| {
+            if self.place.again {
+                window.is_some_and(|window| window.has_drained(*created))
+            } else {
+                interval.from <= *created && *created < interval.owed
+            }
+        };
+        let late = facts.created.filter(is_late);
+        let id = last_run.key.id(*stream, &facts.identity);
+        let tally = &mut ledger.tally;
+        if !ledger.state.seen.insert(id, facts.created, interval, recent) && !defect::is(Defect::NothingIsSeen) {
+            // A neighbour has met it while this one was fetched again.
+            tally.repeated += 1;
+            return;
+        }
+        if let Some(created) = late {
+            tally.late += 1;
+            tally.lateness.add(created, self.call.origin_now());
+        }
+        tally.odd += u64::from(made.odd);
+        tally.replaced += made.replaced;
+        tally.bytes += made.event.body.len() as u64;
+        tally.events.push(made.event);
+    }
+
     /// The same event by its id, if Webex can decrypt it now. Once: it is delivered either way.
-    async fn fetch_again(
-        &mut self,
-        event_id: &str,
-        identity: &crate::item::Identity<'_>,
-    ) -> Option<crate::event::Made> {
+    async fn fetch_again(&self, event_id: &str, identity: &Identity<'_>) -> Option<Made> {
         let Call { settings, stream, client, .. } = self.call;
-        let crate::item::Identity::Text(id) = identity else { return None };
+        let Identity::Text(id) = identity else { return None };
         // `.` and `..` would be another path.
-        if *stream != Stream::Events
-            || matches!(id.as_ref(), "." | "..")
-            || self.tally.fetched_again >= MOST_FETCHED_AGAIN
-        {
+        if *stream != Stream::Events || matches!(id.as_ref(), "." | "..") {
             return None;
         }
-        self.tally.fetched_again += 1;
+        {
+            let tally = &mut self.ledger.borrow_mut().tally;
+            if tally.fetched_again >= MOST_FETCHED_AGAIN {
+                return None;
+            }
+            tally.fetched_again += 1;
+        }
         let response = client.get(settings.api.endpoint_of(stream.path(), id)).await.ok()?;
         let raw: &serde_json::value::RawValue = serde_json::from_slice(&response.body).ok()?;
         let item = Item::new(raw);
@@ -367,35 +418,30 @@ impl Drain<'_> {
     }
 
     /// Never, but by a deliberate defect.
-    fn is_same_millisecond(&self, created: Option<Timestamp>) -> bool {
+    fn is_same_millisecond(&self, tally: &Tally, created: Option<Timestamp>) -> bool {
         defect::is(Defect::SameMillisecondIsSame)
             && created.is_some()
-            && self.tally.events.last().is_some_and(|last| last.created == created && last.stream == self.call.stream)
+            && tally.events.last().is_some_and(|last| last.created == created)
     }
 
-    fn is_full(&self) -> bool {
-        self.tally.events.len() >= self.limits.events || !self.has_room(0)
+    fn is_full(&self, tally: &Tally) -> bool {
+        tally.events.len() >= self.limits.events || !self.has_room(tally, 0)
     }
 
     /// Whether a body of this length fits; the first one always does.
-    fn has_room(&self, length: usize) -> bool {
-        self.tally.events.is_empty() || self.tally.bytes + length as u64 <= self.limits.bytes
+    fn has_room(&self, tally: &Tally, length: usize) -> bool {
+        tally.events.is_empty() || tally.bytes + length as u64 <= self.limits.bytes
     }
 
     /// What follows from an answer that is no page.
-    fn trouble(&mut self, interval: &Interval, trouble: &Trouble) -> Step {
+    fn trouble(&self, interval: &Interval, trouble: &Trouble) -> Step {
         let now = self.call.io.now();
         let what = format!("listing {}", self.call.stream);
         let failed = || Step::Failed(trouble.failure(&what, self.call.stream.user(), now));
         let Trouble::Answer(verdict) = trouble else { return failed() };
-        if !matches!(verdict, Verdict::Denied(_))
-            && self.window.is_unproven()
-            && self.call.client.origin().at_last_request().is_some()
-        {
-            let before = self.window.frontier();
-            self.prove();
+        if !matches!(verdict, Verdict::Denied(_)) && self.is_cut_by_the_origins_clock() {
             // `/events` refuses an end in the future; now the end is in the past.
-            if self.window.frontier() != before && matches!(verdict, Verdict::Rejected(_)) {
+            if matches!(verdict, Verdict::Rejected(_)) {
                 return Step::Changed;
             }
         }
@@ -406,75 +452,38 @@ impl Drain<'_> {
                 Step::Unreadable(Unreadable::Stale(problem.message.clone()))
             }
             Verdict::Refused(problem) if self.call.stream == Stream::Events && problem.is_ninety_days() => {
-                let earliest = super::stream::origin_now(self.call) - EVENTS_WITHOUT_PRO_PACK;
+                let earliest = self.call.origin_now() - EVENTS_WITHOUT_PRO_PACK;
                 if earliest - interval.from < LEAST_CUT {
                     return Step::Unreadable(Unreadable::Refused(problem.message.clone()));
                 }
-                self.window.forget_cursors();
-                self.tally.gaps.extend(self.window.clamp(earliest, "longer than 90 days ago, which needs Pro Pack"));
+                let mut ledger = self.ledger.borrow_mut();
+                if let Some(window) = ledger.window(self.place) {
+                    window.forget_cursors();
+                    let gaps = window.clamp(earliest, "longer than 90 days ago, which needs Pro Pack");
+                    ledger.tally.gaps.extend(gaps);
+                }
                 Step::Changed
             }
             // Others were answered, so it is about this one.
-            Verdict::Rejected(problem) if self.tally.pages > 0 => {
+            Verdict::Rejected(problem) if self.ledger.borrow().tally.pages > 0 => {
                 Step::Unreadable(Unreadable::Refused(problem.message.clone()))
             }
             _ => failed(),
         }
     }
 
-    /// Begins the slice again in halves, so that restarts end; one too short for that waits in quarantine.
-    fn restart(&mut self, index: usize, why: &Unreadable) -> Result<End, Failure> {
-        let stream = self.call.stream;
-        if why.may_be_an_outage() {
-            self.tally.misses += 1;
-            if !self.is_about(why) {
-                return Err(self.outage(why));
-            }
+    /// Whether the answer's clock, a failure's too, has cut back what was just taken up.
+    fn is_cut_by_the_origins_clock(&self) -> bool {
+        let frontier = || {
+            let mut ledger = self.ledger.borrow_mut();
+            let window = ledger.window(self.place)?;
+            window.is_unproven().then(|| window.frontier())
+        };
+        let Some(before) = frontier() else { return false };
+        if self.call.client.origin().at_last_request().is_none() {
+            return false;
         }
-        self.tally.restarts += 1;
-        if defect::is(Defect::RestartWithoutHalving) {
-            self.window.forget_cursors();
-            return Ok(if self.tally.restarts < MOST_RESTARTS { End::Restart } else { End::Full });
-        }
-        let may_be_cut = !matches!(why, Unreadable::Refused(_));
-        if may_be_cut && self.window.halve(index) {
-            self.call.io.log(
-                Level::Info,
-                "slice-restarted",
-                format!("{stream}: a slice is read again in halves: {why}"),
-            );
-            return Ok(if self.tally.restarts < MOST_RESTARTS { End::Restart } else { End::Full });
-        }
-        let now = self.call.io.now();
-        let until = self.window.quarantine(index, now, &why.to_string());
-        let text = format!("{stream}: an interval cannot be read and is tried again at {until}: {why}");
-        self.call.io.log(Level::Warn, "interval-quarantined", text);
-        self.tally.set_aside += 1;
-        if self.tally.set_aside < MOST_SET_ASIDE {
-            return Ok(End::SetAside);
-        }
-        let message =
-            format!("listing {stream}: {MOST_SET_ASIDE} intervals in one call could not be read, the last one: {why}");
-        let remedy = "if it lasts, give Webex's support the time range";
-        Err(Failure::new(Code::NotUnderstood, message, remedy).of_stream(stream).at(now + FAULT_WAIT))
-    }
-
-    /// Whether an unreadable answer is to be blamed on the slice: others were read in this call, or nothing was for so long
-    /// that the slice itself may be what keeps the server from answering, or it says so.
-    fn is_about(&self, why: &Unreadable) -> bool {
-        let Tally { pages, misses, faults, .. } = *self.tally;
-        if pages > 0 || matches!(why, Unreadable::TooMuch(_)) {
-            misses <= MOST_MISSES
-        } else {
-            misses <= 1 && faults >= FAULTS_BEFORE_A_CUT
-        }
-    }
-
-    /// The server as a whole gives no answers that can be read.
-    fn outage(&self, why: &Unreadable) -> Failure {
-        let stream = self.call.stream;
-        let code = if matches!(why, Unreadable::Page(_)) { Code::NotUnderstood } else { Code::Unavailable };
-        let message = format!("listing {stream}: {why}");
-        Failure::new(code, message, "").of_stream(stream).at(self.call.io.now())
+        self.prove();
+        self.ledger.borrow_mut().window(self.place).is_some_and(|window| window.frontier() != before)
     }
 }

@@ -1,17 +1,18 @@
-//! The stored form, version 1. It is read for ever: a change is a new version, and an upgrade beside it.
+//! The stored form, version 2. Each version is read for ever: a change is a new one, and an upgrade beside it.
+//!
+//! Version 1 had no budget of requests, did not say what is settled, and forgot ids sooner; what it lacks is as it was then.
 //!
 //! The head is JSON. A seen segment with few ids stands in it; a larger one is a part of its own, named by its content, so
 //! that what does not change is not written again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{LaneState, LastRun, LastRunError, Stored, StreamState, UserState};
+use crate::budget::{Lump, Spent};
 use crate::item::hex;
+use crate::seen::packed::{self, NotPacked, Packed};
 use crate::seen::{Seen, SeenKey, Segment};
 use crate::settings::Lane;
 use crate::stream::{Stream, User};
@@ -19,10 +20,10 @@ use crate::time::Timestamp;
 use crate::window::Window;
 
 /// The form that is written.
-const FORM: u64 = 1;
+const FORM: u64 = 2;
 
-/// From this many ids on a segment is a part of its own: 4 KiB; below it a file for it would cost more.
-const OWN_PART: usize = 512;
+/// From this many ids on a segment is a part of its own: 1.4 KB; below it a file for it would cost more.
+const OWN_PART: usize = 128;
 
 #[derive(Deserialize)]
 struct AnyHead {
@@ -44,6 +45,10 @@ struct Head {
 struct UserForm {
     not_before: Option<Timestamp>,
     rate: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    learned: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    lumps: VecDeque<Lump>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,7 +81,7 @@ struct SegmentForm {
     part: Option<String>,
 }
 
-/// Reads version 1.
+/// Reads versions 1 and 2.
 pub(super) fn read(stored: &Stored) -> Result<LastRun, LastRunError> {
     let corrupt = |error: serde_json::Error| LastRunError::Corrupt(error.to_string());
     let AnyHead { form } = serde_json::from_str(&stored.head).map_err(corrupt)?;
@@ -84,8 +89,12 @@ pub(super) fn read(stored: &Stored) -> Result<LastRun, LastRunError> {
         return Err(LastRunError::Newer { found: form, known: FORM });
     }
     let head: Head = serde_json::from_str(&stored.head).map_err(corrupt)?;
-    let users =
-        head.users.into_iter().map(|(user, form)| (user, UserState { not_before: form.not_before, rate: form.rate }));
+    // Maps are filled one by one: collecting sorts first, and each sort is some kilobytes of the component.
+    let mut users = BTreeMap::new();
+    for (user, form) in head.users {
+        let spent = Spent { rate: form.rate, learned: form.learned, lumps: form.lumps };
+        users.insert(user, UserState { not_before: form.not_before, spent });
+    }
     let mut streams = BTreeMap::new();
     for (stream, form) in head.streams {
         streams.insert(stream, read_stream(form, stored)?);
@@ -95,7 +104,7 @@ pub(super) fn read(stored: &Stored) -> Result<LastRun, LastRunError> {
         org: head.org,
         began: head.began,
         key: SeenKey(read_key(&head.key)?),
-        users: users.collect(),
+        users,
         streams,
     })
 }
@@ -104,12 +113,11 @@ fn read_stream(form: StreamForm, stored: &Stored) -> Result<StreamState, LastRun
     let mut segments = Vec::new();
     for segment in form.seen {
         let SegmentForm { from, to, .. } = segment;
-        let body = match (&segment.ids, &segment.part) {
-            (Some(ids), None) => ids,
-            (None, Some(part)) => part_body(part, stored)?,
+        segments.push(match (segment.ids, segment.part) {
+            (Some(ids), None) => Segment::open(from, to, packed::read(&ids)?),
+            (None, Some(part)) => Segment::packed(from, to, find(part, stored)?),
             _ => return Err(LastRunError::Corrupt("a seen segment has neither ids nor a part".to_owned())),
-        };
-        segments.push(Segment { from, to, ids: read_ids(body)? });
+        });
     }
     let mut lanes = Vec::new();
     for lane in form.lanes {
@@ -131,30 +139,39 @@ fn read_stream(form: StreamForm, stored: &Stored) -> Result<StreamState, LastRun
     })
 }
 
-/// The part's body, if it is what its name says.
-fn part_body<'a>(name: &str, stored: &'a Stored) -> Result<&'a String, LastRunError> {
-    let (_, body) = stored
-        .parts
-        .iter()
-        .find(|(part, _)| part == name)
-        .ok_or_else(|| LastRunError::Corrupt(format!("part {name} is missing")))?;
-    if part_name(body) == name { Ok(body) } else { Err(LastRunError::Corrupt(format!("part {name} has changed"))) }
+/// The part, as it is: what it holds is looked at when it is needed.
+fn find(name: String, stored: &Stored) -> Result<Packed, LastRunError> {
+    match stored.parts.iter().find(|(part, _)| *part == name) {
+        Some((_, body)) => Ok(Packed { name, body: body.clone() }),
+        None => Err(LastRunError::Corrupt(format!("part {name} is missing"))),
+    }
+}
+
+impl From<NotPacked> for LastRunError {
+    fn from(error: NotPacked) -> Self {
+        Self::Corrupt(error.to_string())
+    }
 }
 
 /// Writes the current version.
 pub(super) fn write(last_run: &LastRun) -> Stored {
     let mut parts = BTreeMap::new();
-    let users =
-        last_run.users.iter().map(|(user, state)| (*user, UserForm { not_before: state.not_before, rate: state.rate }));
-    let streams = last_run.streams.iter().map(|(stream, state)| (*stream, write_stream(state, &mut parts)));
+    let (mut users, mut streams) = (BTreeMap::new(), BTreeMap::new());
+    for (user, UserState { not_before, spent }) in &last_run.users {
+        let Spent { rate, learned, lumps } = spent.clone();
+        users.insert(*user, UserForm { not_before: *not_before, rate, learned, lumps });
+    }
+    for (stream, state) in &last_run.streams {
+        streams.insert(*stream, write_stream(state, &mut parts));
+    }
     let head = Head {
         form: FORM,
         origin: last_run.origin.clone(),
         org: last_run.org.clone(),
         began: last_run.began,
         key: hex(&last_run.key.0),
-        users: users.collect(),
-        streams: streams.collect(),
+        users,
+        streams,
     };
     // Writing fails only for maps with keys that are no text, and there are none; an empty head reads as corrupt.
     let head = serde_json::to_string(&head).unwrap_or_default();
@@ -169,12 +186,11 @@ fn write_stream(state: &StreamState, parts: &mut BTreeMap<String, String>) -> St
         re_read: lane.re_read.clone(),
     });
     let seen = state.seen.segments().iter().map(|segment| {
-        let body = write_ids(&segment.ids);
         let form = SegmentForm { from: segment.from, to: segment.to, ids: None, part: None };
-        if segment.ids.len() < OWN_PART {
-            return SegmentForm { ids: Some(body), ..form };
+        if let Some(ids) = segment.ids().filter(|ids| ids.len() < OWN_PART) {
+            return SegmentForm { ids: Some(packed::write(ids)), ..form };
         }
-        let name = part_name(&body);
+        let Packed { name, body } = segment.pack();
         parts.insert(name.clone(), body);
         SegmentForm { part: Some(name), ..form }
     });
@@ -188,27 +204,6 @@ fn write_stream(state: &StreamState, parts: &mut BTreeMap<String, String>) -> St
     }
 }
 
-fn part_name(body: &str) -> String {
-    let mut name = format!("seen-{}", hex(&Sha256::digest(body)));
-    // 128 bits name a part of one tenant well enough.
-    name.truncate("seen-".len() + 32);
-    name
-}
-
-fn write_ids(ids: &[u64]) -> String {
-    let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
-    BASE64.encode(bytes)
-}
-
-fn read_ids(text: &str) -> Result<Vec<u64>, LastRunError> {
-    let bytes = BASE64.decode(text).map_err(|error| LastRunError::Corrupt(error.to_string()))?;
-    let (ids, rest) = bytes.as_chunks::<8>();
-    if !rest.is_empty() {
-        return Err(LastRunError::Corrupt("a seen segment ends within an id".to_owned()));
-    }
-    Ok(ids.iter().map(|id| u64::from_le_bytes(*id)).collect())
-}
-
 fn read_key(text: &str) -> Result<[u8; 16], LastRunError> {
     let corrupt = || LastRunError::Corrupt("the key is not 32 hexadecimal digits".to_owned());
     if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -218,25 +213,55 @@ fn read_key(text: &str) -> Result<[u8; 16], LastRunError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 mod tests {
-    use super::super::LastRun;
     use super::super::tests::{NOW, full, settings};
-    use super::Stored;
+    use super::*;
 
-    /// A state of version 1 as a release wrote it. It never changes.
-    const GOLDEN_HEAD: &str = include_str!("../../tests/golden/last-run-1.json");
-    const GOLDEN_PARTS: &str = include_str!("../../tests/golden/last-run-1.parts.json");
+    /// A state of each version as a release wrote it. They never change.
+    const GOLDEN: [(&str, &str); 2] = [
+        (include_str!("../../tests/golden/last-run-1.json"), include_str!("../../tests/golden/last-run-1.parts.json")),
+        (include_str!("../../tests/golden/last-run-2.json"), include_str!("../../tests/golden/last-run-2.parts.json")),
+    ];
 
-    #[test]
-    fn version_1_is_read_for_ever() {
-        let parts: Vec<(String, String)> = serde_json::from_str(GOLDEN_PARTS).unwrap();
-        let stored = Stored { head: GOLDEN_HEAD.trim_end().to_owned(), parts };
-        assert_eq!(LastRun::read(Some(&stored), &settings(&[]), NOW, [0; 16]).unwrap(), full());
+    fn golden(version: usize) -> Stored {
+        let (head, parts) = GOLDEN[version - 1];
+        Stored { head: head.trim_end().to_owned(), parts: serde_json::from_str(parts).unwrap() }
+    }
+
+    fn read(version: usize) -> LastRun {
+        LastRun::read(Some(&golden(version)), &settings(&[]), NOW, [0; 16]).unwrap().checked().unwrap()
     }
 
     #[test]
-    fn version_1_is_what_is_written() {
-        assert_eq!(full().write().head, GOLDEN_HEAD.trim_end());
+    fn version_1_is_read_for_ever() {
+        let mut want = full();
+        for user in want.users.values_mut() {
+            user.spent = Spent { rate: user.spent.rate, ..Spent::default() };
+        }
+        for lane in want.streams.values_mut().flat_map(|state| &mut state.lanes) {
+            lane.window.forget_what_version_1_did_not_say();
+            lane.re_read.iter_mut().for_each(Window::forget_what_version_1_did_not_say);
+        }
+        assert_eq!(read(1), want);
+    }
+
+    #[test]
+    fn version_2_is_read_for_ever() {
+        assert_eq!(read(2), full());
+    }
+
+    #[test]
+    fn version_2_is_what_is_written() {
+        assert_eq!(full().write(), golden(2));
+    }
+
+    #[test]
+    fn what_version_1_lacks_is_as_it_was_then() {
+        let last_run = read(1);
+        let window = &last_run.streams[&Stream::Events].lanes[0].window;
+        let overlap = crate::time::Span::secs(600);
+        assert_eq!(window.overlap_begins(overlap, None), window.frontier() - overlap);
+        assert_eq!(window.rereads_from(overlap), window.frontier() - overlap);
     }
 }

@@ -77,8 +77,8 @@ impl Pending {
 
     /// Adds one, or puts one back; the oldest gives way.
     pub fn put(&mut self, sign_in: PendingSignIn) {
-        self.0.push(sign_in);
-        self.0.sort_by_key(|sign_in| sign_in.begun);
+        let at = self.0.iter().position(|other| other.begun > sign_in.begun).unwrap_or(self.0.len());
+        self.0.insert(at, sign_in);
         self.0.drain(..self.0.len().saturating_sub(MOST));
     }
 

@@ -13,6 +13,7 @@ use super::redirected::Redirected;
 use super::store::Store;
 use super::tokens::{Stored, Tokens};
 use crate::api::Api;
+use crate::budget::Budget;
 use crate::effect::{Io, Level};
 use crate::failure::{Code, Failure};
 use crate::secret::{Secret, SecretName};
@@ -54,7 +55,7 @@ impl SignIn {
     pub fn new(io: Io, settings: &Settings, user: User, deadline: Span) -> Result<Self, Failure> {
         let integration = settings.required_integration(user)?.clone();
         Ok(Self {
-            wire: Rc::new(Wire::new(io.clone(), deadline)),
+            wire: Rc::new(Wire::new(io.clone(), deadline, Rc::new(Budget::of_command()))),
             store: Store::new(io.clone(), user),
             api: settings.api.clone(),
             integration,

@@ -8,6 +8,12 @@ const fn at(secs: i64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + secs * 1_000)
 }
 
+impl Window {
+    pub(crate) fn forget_what_version_1_did_not_say(&mut self) {
+        (self.settled, self.smaller, self.full_page) = (None, 0, 0);
+    }
+}
+
 fn ranges(window: &Window) -> Vec<(i64, i64, i64)> {
     let secs = |time: Timestamp| (time - at(0)).as_millis() / 1_000;
     window.pending().iter().map(|i| (secs(i.from), secs(i.owed), secs(i.to))).collect()
@@ -17,7 +23,7 @@ fn ranges(window: &Window) -> Vec<(i64, i64, i64)> {
 fn the_watermark_stands_at_the_oldest_ground_that_is_owed() {
     let mut window = Window::begin(at(0));
     assert_eq!(window.watermark(), at(0));
-    window.take_up(at(100), Span::secs(10));
+    window.take_up(at(100), window.frontier() - Span::secs(10));
     assert_eq!((window.watermark(), window.frontier()), (at(0), at(100)));
     window.drained(0, false);
     assert_eq!(window.watermark(), at(100));
@@ -26,9 +32,9 @@ fn the_watermark_stands_at_the_oldest_ground_that_is_owed() {
 #[test]
 fn reading_the_overlap_again_does_not_move_the_watermark_back() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(100), Span::secs(10));
+    window.take_up(at(100), window.frontier() - Span::secs(10));
     window.drained(0, false);
-    window.take_up(at(160), Span::secs(10));
+    window.take_up(at(160), window.frontier() - Span::secs(10));
     assert_eq!(ranges(&window), [(90, 100, 160)]);
     assert_eq!(window.watermark(), at(100));
     assert!(window.halve(0));
@@ -38,9 +44,9 @@ fn reading_the_overlap_again_does_not_move_the_watermark_back() {
 #[test]
 fn half_of_an_overlap_owes_nothing_and_is_still_read() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(1_000), Span::ZERO);
+    window.take_up(at(1_000), window.frontier() - Span::ZERO);
     window.drained(0, false);
-    window.take_up(at(1_010), Span::secs(100));
+    window.take_up(at(1_010), window.frontier() - Span::secs(100));
     assert!(window.halve(0));
     assert_eq!(ranges(&window), [(900, 955, 955), (955, 1_000, 1_010)]);
     assert_eq!(window.watermark(), at(1_000));
@@ -49,21 +55,21 @@ fn half_of_an_overlap_owes_nothing_and_is_still_read() {
 #[test]
 fn nothing_before_the_start_is_read_again() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(1), Span::secs(600));
+    window.take_up(at(1), window.frontier() - Span::secs(600));
     assert_eq!(ranges(&window), [(0, 0, 1)]);
 }
 
 #[test]
 fn a_clock_that_is_behind_the_frontier_takes_nothing_up() {
     let mut window = Window::begin(at(100));
-    window.take_up(at(50), Span::secs(10));
+    window.take_up(at(50), window.frontier() - Span::secs(10));
     assert_eq!((window.frontier(), window.pending().len()), (at(100), 0));
 }
 
 #[test]
 fn the_newest_slice_is_cut_off_at_the_end_and_the_oldest_at_the_start() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(7 * 86_400), Span::ZERO);
+    window.take_up(at(7 * 86_400), window.frontier() - Span::ZERO);
     let newest = window.cut_newest(0);
     assert_eq!(ranges(&window)[newest], (6 * 86_400, 6 * 86_400, 7 * 86_400));
     window.drained(newest, false);
@@ -74,7 +80,7 @@ fn the_newest_slice_is_cut_off_at_the_end_and_the_oldest_at_the_start() {
 #[test]
 fn a_begun_interval_is_not_cut() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(7 * 86_400), Span::ZERO);
+    window.take_up(at(7 * 86_400), window.frontier() - Span::ZERO);
     window.advance(0, Cursor { link: String::new(), asked: (at(0), at(1)), visited: vec![], empty: 0 });
     assert_eq!((window.cut_newest(0), window.pending().len()), (0, 1));
 }
@@ -82,12 +88,12 @@ fn a_begun_interval_is_not_cut() {
 #[test]
 fn what_the_origins_clock_has_not_reached_is_given_back() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(100), Span::ZERO);
+    window.take_up(at(100), window.frontier() - Span::ZERO);
     assert!(window.prove(Some(at(40))));
     assert_eq!((window.frontier(), ranges(&window)), (at(40), vec![(0, 0, 40)]));
     assert!(window.prove(Some(at(10))), "it was heard before");
     assert_eq!(window.frontier(), at(40));
-    window.take_up(at(100), Span::secs(10));
+    window.take_up(at(100), window.frontier() - Span::secs(10));
     assert!(!window.prove(Some(at(20))));
     assert_eq!((window.frontier(), ranges(&window)), (at(40), vec![(0, 0, 40), (30, 40, 40)]));
     assert_eq!(window.watermark(), at(0));
@@ -96,12 +102,12 @@ fn what_the_origins_clock_has_not_reached_is_given_back() {
 #[test]
 fn what_was_left_to_a_tail_that_is_given_back_is_still_read() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(1_000), Span::ZERO);
+    window.take_up(at(1_000), window.frontier() - Span::ZERO);
     window.drained(0, false);
-    window.take_up(at(1_060), Span::secs(600));
-    window.take_up(at(1_120), Span::secs(600));
+    window.take_up(at(1_060), window.frontier() - Span::secs(600));
+    window.take_up(at(1_120), window.frontier() - Span::secs(600));
     assert!(!window.prove(Some(at(1_000))));
-    window.take_up(at(1_130), Span::secs(1));
+    window.take_up(at(1_130), window.frontier() - Span::secs(1));
     assert_eq!(ranges(&window)[0], (400, 460, 460));
     assert!(ranges(&window).contains(&(460, 1_059, 1_059)), "{:?}", ranges(&window));
 }
@@ -109,7 +115,7 @@ fn what_was_left_to_a_tail_that_is_given_back_is_still_read() {
 #[test]
 fn time_that_is_given_up_is_a_gap() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(100), Span::ZERO);
+    window.take_up(at(100), window.frontier() - Span::ZERO);
     let gaps = window.clamp(at(30), "too old");
     assert_eq!(gaps, [Gap { from: at(0), to: at(30), reason: "too old".to_owned() }]);
     assert_eq!((ranges(&window), window.watermark()), (vec![(30, 30, 100)], at(30)));
@@ -121,7 +127,7 @@ fn time_that_is_given_up_is_a_gap() {
 #[test]
 fn a_quarantined_interval_waits_longer_each_time_and_stays_owed() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(2), Span::ZERO);
+    window.take_up(at(2), window.frontier() - Span::ZERO);
     assert_eq!(window.quarantine(0, at(10), "unreadable"), at(70));
     assert_eq!((window.oldest(at(69)), window.oldest(at(70))), (None, Some(0)));
     assert_eq!(window.quarantine(0, at(70), "unreadable"), at(70 + 120));
@@ -135,7 +141,7 @@ fn a_quarantined_interval_waits_longer_each_time_and_stays_owed() {
 #[test]
 fn a_clock_that_was_ahead_at_the_beginning_is_put_right() {
     let mut window = Window::begin(at(3_600));
-    window.take_up(at(3_700), Span::secs(10));
+    window.take_up(at(3_700), window.frontier() - Span::secs(10));
     assert!(!window.prove(Some(at(90))), "another request is needed");
     assert_eq!((window.frontier(), ranges(&window)), (at(90), vec![(-10, -10, 90)]));
     assert!(window.verify().is_ok());
@@ -144,10 +150,10 @@ fn a_clock_that_was_ahead_at_the_beginning_is_put_right() {
 #[test]
 fn what_the_next_interval_reads_again_is_left_to_it() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(1_000), Span::ZERO);
+    window.take_up(at(1_000), window.frontier() - Span::ZERO);
     window.drained(0, false);
-    window.take_up(at(1_060), Span::secs(600));
-    window.take_up(at(1_120), Span::secs(600));
+    window.take_up(at(1_060), window.frontier() - Span::secs(600));
+    window.take_up(at(1_120), window.frontier() - Span::secs(600));
     assert_eq!(ranges(&window), [(400, 460, 460), (1_000, 1_000, 1_060), (460, 1_060, 1_120)]);
     assert_eq!(window.watermark(), at(1_000));
 }
@@ -155,23 +161,23 @@ fn what_the_next_interval_reads_again_is_left_to_it() {
 #[test]
 fn intervals_that_merge_owe_no_more_than_before() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(10_000), Span::ZERO);
+    window.take_up(at(10_000), window.frontier() - Span::ZERO);
     window.drained(0, false);
-    window.take_up(at(10_010), Span::secs(9_000));
+    window.take_up(at(10_010), window.frontier() - Span::secs(9_000));
     while window.pending().len() <= MOST_PENDING {
         let longest = (0..window.pending().len()).max_by_key(|i| window.pending()[*i].length()).unwrap();
         assert!(window.halve(longest));
     }
     let cursor = Cursor { link: String::new(), asked: (at(0), at(1)), visited: vec![], empty: 0 };
     (0..window.pending().len()).for_each(|i| window.advance(i, cursor.clone()));
-    window.take_up(at(10_020), Span::ZERO);
+    window.take_up(at(10_020), window.frontier() - Span::ZERO);
     assert_eq!((window.pending().len(), window.watermark()), (MOST_PENDING, at(10_000)));
 }
 
 #[test]
 fn a_reset_collects_again_from_there_and_reports_what_it_skips() {
     let mut window = Window::begin(at(0));
-    window.take_up(at(100), Span::ZERO);
+    window.take_up(at(100), window.frontier() - Span::ZERO);
     assert_eq!(window.clone().reset(at(-50)), []);
     let gaps = window.reset(at(200));
     assert_eq!(gaps.iter().map(|g| (g.from, g.to)).collect::<Vec<_>>(), [(at(0), at(100)), (at(100), at(200))]);
@@ -189,9 +195,9 @@ fn a_request_is_wider_than_its_interval_and_never_empty() {
 #[test]
 fn a_query_that_replaces_several_owes_what_any_of_them_owes() {
     let mut ahead = Window::begin(at(0));
-    ahead.take_up(at(100), Span::ZERO);
+    ahead.take_up(at(100), ahead.frontier() - Span::ZERO);
     let mut behind = Window::begin(at(0));
-    behind.take_up(at(50), Span::ZERO);
+    behind.take_up(at(50), behind.frontier() - Span::ZERO);
     behind.drained(0, false);
     let merged = Window::merged([&ahead, &behind]).unwrap();
     assert_eq!((merged.frontier(), ranges(&merged)), (at(50), vec![(0, 0, 50)]));
@@ -230,7 +236,7 @@ proptest! {
             match step {
                 Move::TakeUp(by) => {
                     clock += by;
-                    window.take_up(at(clock), Span::secs(600));
+                    window.take_up(at(clock), window.frontier() - Span::secs(600));
                 }
                 Move::CutNewest => { window.newest().map(|i| window.cut_newest(i)); }
                 Move::CutOldest => { window.oldest(Timestamp::MAX).map(|i| window.cut_oldest(i)); }

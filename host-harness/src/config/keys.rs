@@ -164,6 +164,7 @@ pub const KEYS: &[Key] = &[
     setting("collect.first_fetch", "first_fetch", Kind::Duration),
     setting("collect.max_fetch", "max_fetch", Kind::Integer).in_cortex("max_fetch"),
     host(INTERVAL, Kind::Duration, Shown::Optional(Some("\"60s\"")), "Pause between two rounds of `collect --follow`."),
+    setting("collect.max_requests", "max_requests", Kind::Integer),
     setting("collect.overlap", "overlap", Kind::Duration),
     setting("collect.lag", "lag", Kind::Duration),
     setting("collect.remember", "remember", Kind::Duration),

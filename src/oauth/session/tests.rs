@@ -11,6 +11,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::budget::Budget;
 use crate::effect::{Effect, HttpError, SecretsError};
 use crate::fake::{Host, START, Sent, answer, settings, tokens};
 use crate::stream::User;
@@ -55,7 +56,7 @@ fn stored(host: &Host) -> Value {
 
 fn session(io: Io) -> Session {
     let settings = settings(&[]);
-    let wire = Rc::new(Wire::new(io.clone(), io.elapsed() + BUDGET));
+    let wire = Rc::new(Wire::new(io.clone(), io.elapsed() + BUDGET, Rc::new(Budget::of_command())));
     Session::new(io, wire, settings.api.clone(), settings.integration(User::Admin).unwrap().clone())
 }
 
@@ -273,7 +274,7 @@ fn waiting_for_a_claim_ends_with_the_deadline() {
     let begun = host.now();
     let (result, _) = host.run(|io| async move {
         let settings = settings(&[]);
-        let wire = Rc::new(Wire::new(io.clone(), Span::secs(2)));
+        let wire = Rc::new(Wire::new(io.clone(), Span::secs(2), Rc::new(Budget::of_command())));
         let integration = settings.integration(User::Admin).unwrap().clone();
         let session = Session::new(io, wire, settings.api.clone(), integration);
         (session.bearer().await, ())

@@ -1,0 +1,326 @@
+//! What is read in a stream's part of a call, and in which order: the tail first, so that a backlog never delays today, and
+//! a quarter of the call for the backlog, whose slices are read side by side.
+
+use std::cell::RefCell;
+
+use futures_util::future::join_all;
+
+use super::slice::{Drain, End, Limits, Tally};
+use super::{Call, Next};
+use crate::failure::{Code, Failure};
+use crate::last_run::StreamState;
+use crate::origin_clock::SKEW_WORTH_A_WARNING;
+use crate::time::{Span, Timestamp};
+use crate::window::{Window, WorkId};
+
+/// While older work is left, the tail is taken up no more often than this: each time the overlap is read again.
+const TAIL_EVERY: Span = Span::secs(60);
+
+/// The share of the user's budget that reading the whole overlap in every cycle may take: a tenth.
+const SHARE_OF_OVERLAP: i64 = 10;
+
+/// Slices of a backlog that are read at a time. An answer takes 0.3 to 1 s, and the budget of a user is five requests a
+/// second: with two streams of one user, three slices each use it.
+const SIDE_BY_SIDE: usize = 3;
+
+/// What the drains of a stream write into. Borrowed between two awaits, never over one.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) state: StreamState,
+    pub(super) tally: Tally,
+    /// Requests for pages that are under way.
+    pub(super) in_flight: usize,
+    /// One drain has met what ends the others, too, at their next page.
+    pub(super) is_halted: bool,
+}
+
+impl Ledger {
+    pub(super) fn new(state: StreamState) -> Self {
+        let tally = Tally::new(state.faults);
+        Self { state, tally, in_flight: 0, is_halted: false }
+    }
+
+    pub(super) fn window(&mut self, place: Place) -> Option<&mut Window> {
+        let lane = self.state.lanes.get_mut(place.lane)?;
+        if place.again { lane.re_read.as_mut() } else { Some(&mut lane.window) }
+    }
+}
+
+/// Names one of a stream's windows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) lane: usize,
+    /// The stretch that is read again by request.
+    pub(super) again: bool,
+}
+
+/// Which of a lane's intervals are worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The newest slice, up to three quarters of the call.
+    Tail,
+    /// The oldest slices, up to the whole of it.
+    Backlog,
+    /// What is left of the call goes to the newest slice again.
+    Rest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    /// Nothing is left that may be read now.
+    Done,
+    /// A limit of the phase is met.
+    Full,
+}
+
+/// A stream's part of a call, at work.
+pub(super) struct Reading<'a> {
+    call: &'a Call<'a>,
+    ledger: &'a RefCell<Ledger>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(call: &'a Call<'a>, ledger: &'a RefCell<Ledger>) -> Self {
+        Self { call, ledger }
+    }
+
+    /// Works through the phases until nothing is left or a limit is met.
+    pub(super) async fn read(&self) -> Result<Next, Failure> {
+        if self.call.re_read {
+            return self.read_again().await;
+        }
+        let lanes = self.order();
+        let mut is_all_looked_at = true;
+        // A query that is refused, for example of a resource without licence, does not keep the others from being read.
+        let mut refused: Vec<(usize, Failure)> = Vec::new();
+        for phase in [Phase::Tail, Phase::Backlog, Phase::Rest] {
+            for lane in &lanes {
+                if refused.iter().any(|(other, _)| other == lane) {
+                    continue;
+                }
+                let work = match self.work(*lane, phase).await {
+                    Err(failure) if failure.code == Code::Refused => {
+                        refused.push((*lane, failure));
+                        continue;
+                    }
+                    work => work?,
+                };
+                if work == Work::Full {
+                    if phase == Phase::Tail {
+                        // The tails of other lanes, or even this one, may not have been taken up.
+                        is_all_looked_at = false;
+                        break;
+                    }
+                    return Ok(Next::Now);
+                }
+            }
+        }
+        if !is_all_looked_at {
+            return Ok(Next::Now);
+        }
+        if let Some((_, failure)) = refused.into_iter().next() {
+            return Err(failure);
+        }
+        let now = self.call.io.now();
+        let left = |window: &Window| window.pending().iter().any(|interval| interval.may_be_read(now));
+        let is_left = self.ledger.borrow().state.lanes.iter().any(|lane| left(&lane.window));
+        Ok(if is_left { Next::Now } else { Next::Idle })
+    }
+
+    /// Works off a stretch that is read again by request. Windows of lanes do not move.
+    async fn read_again(&self) -> Result<Next, Failure> {
+        let now = self.call.io.now();
+        let mut is_left = false;
+        for lane in self.order() {
+            let place = Place { lane, again: true };
+            let work = self.backlog(place, self.limits(Phase::Rest)).await;
+            let may_be_read = self.window(place, |window| {
+                (!window.pending().is_empty()).then(|| window.pending().iter().any(|i| i.may_be_read(now)))
+            });
+            match may_be_read.flatten() {
+                Some(may_be_read) => is_left |= may_be_read,
+                None => {
+                    if let Some(lane) = self.ledger.borrow_mut().state.lanes.get_mut(lane) {
+                        lane.re_read = None;
+                    }
+                }
+            }
+            if work? == Work::Full {
+                return Ok(Next::Now);
+            }
+        }
+        Ok(if is_left { Next::Now } else { Next::Idle })
+    }
+
+    /// Lanes, the one that is most behind first, so that none starves.
+    fn order(&self) -> Vec<usize> {
+        let ledger = self.ledger.borrow();
+        let mut lanes: Vec<_> = ledger.state.lanes.iter().map(|lane| lane.window.watermark()).enumerate().collect();
+        lanes.sort_unstable_by_key(|(index, watermark)| (*watermark, *index));
+        lanes.into_iter().map(|(index, _)| index).collect()
+    }
+
+    fn limits(&self, phase: Phase) -> Limits {
+        let call = self.call;
+        let whole = Limits { events: call.max_events, bytes: call.max_bytes, deadline: call.deadline };
+        if phase != Phase::Tail {
+            return whole;
+        }
+        let now = call.io.elapsed();
+        Limits {
+            events: whole.events.saturating_mul(3).div_ceil(4),
+            bytes: whole.bytes.saturating_mul(3).div_ceil(4),
+            deadline: whole.deadline - (whole.deadline - now).quarter(),
+        }
+    }
+
+    fn window<T>(&self, place: Place, look: impl FnOnce(&mut Window) -> T) -> Option<T> {
+        self.ledger.borrow_mut().window(place).map(look)
+    }
+
+    /// Works a lane's window in a phase.
+    async fn work(&self, lane: usize, phase: Phase) -> Result<Work, Failure> {
+        let place = Place { lane, again: false };
+        match phase {
+            Phase::Tail => self.tail(place).await,
+            Phase::Backlog => self.backlog(place, self.limits(phase)).await,
+            Phase::Rest => self.newest(place, self.limits(phase)).await,
+        }
+    }
+
+    /// Takes the tail up and reads its newest slice.
+    async fn tail(&self, place: Place) -> Result<Work, Failure> {
+        let call = self.call;
+        let Some((before, read_from)) = self.take_up(place) else {
+            return self.newest(place, self.limits(Phase::Tail)).await;
+        };
+        let result = self.newest(place, self.limits(Phase::Tail)).await;
+        let is_proven = self.window(place, |window| {
+            if window.is_unproven() {
+                // Nobody answered: whether the origin's clock has come this far is not known.
+                // How much the server answers at once is not forgotten, for it may have been too much.
+                *window = before.with_pace_of(window);
+                return false;
+            }
+            window.settle(call.settings.overlap, read_from);
+            true
+        });
+        if is_proven == Some(false) && result == Ok(Work::Done) {
+            let message = format!("listing {}: no answer could be read", call.stream);
+            return Err(Failure::new(Code::Unavailable, message, "").of_stream(call.stream).at(call.io.now()));
+        }
+        result
+    }
+
+    /// Moves the frontier to where the clocks are. Returns the window as it was, and where the new interval begins; none: it
+    /// is not time yet.
+    fn take_up(&self, place: Place) -> Option<(Window, Timestamp)> {
+        let Call { io, settings, .. } = self.call;
+        let now = io.now();
+        let to = self.call.latest() - settings.lag;
+        let mut ledger = self.ledger.borrow_mut();
+        let remembered = ledger.state.remembered;
+        let delivered = |since| ledger.state.seen.count_since(since);
+        let in_overlap =
+            ledger.state.lanes.get(place.lane).map(|lane| delivered(lane.window.frontier() - settings.overlap))?;
+        let window = ledger.window(place)?;
+        if window.is_fresh() && now < window.frontier() {
+            // This machine's clock said where to begin, and was set back since: by a little, or from a time that never was.
+            let is_little = window.frontier() - now <= SKEW_WORTH_A_WARNING;
+            *window = Window::begin(if is_little { now } else { now - settings.first_fetch });
+        }
+        let has_work = window.pending().iter().any(|interval| interval.may_be_read(now));
+        if to <= window.frontier()
+            || (has_work && window.is_tail_younger_than(TAIL_EVERY, now) && window.frontier() > window.watermark())
+        {
+            return None;
+        }
+        let before = window.clone();
+        window.note_tail(now);
+        let cycle = to - window.frontier();
+        let whole = window.overlap_begins(settings.overlap, remembered);
+        // As much again as is new, where all of it would be too much: what is a little late still comes in the next cycle.
+        let near = whole.max(window.frontier() - cycle);
+        let pages = window.pages(in_overlap, self.call.page_size());
+        let again = if self.is_cheap(pages, cycle) { whole } else { near };
+        let read_from = window.take_up(to, again)?;
+        Some((before, read_from))
+    }
+
+    /// Whether this many pages can be read again in every cycle.
+    fn is_cheap(&self, pages: usize, cycle: Span) -> bool {
+        let pages = i64::try_from(pages).unwrap_or(i64::MAX);
+        let budget = i64::from(self.call.client.rate()).saturating_mul(cycle.as_millis());
+        pages.saturating_mul(SHARE_OF_OVERLAP).saturating_mul(Span::secs(60).as_millis()) <= budget
+    }
+
+    /// Reads the newest slice.
+    async fn newest(&self, place: Place, limits: Limits) -> Result<Work, Failure> {
+        loop {
+            let now = self.call.io.now();
+            let work = self.window(place, |window| {
+                let newest = window.newest()?;
+                window.interval(newest).filter(|i| i.to == window.frontier() && i.may_be_read(now))?;
+                let slice = window.cut_newest(newest);
+                window.begin_work(slice)
+            });
+            let Some(work) = work.flatten() else { return Ok(Work::Done) };
+            match self.drain(place, work, limits).await? {
+                End::Drained | End::SetAside => return Ok(Work::Done),
+                End::Restart => {}
+                End::Full | End::Crowded => return Ok(Work::Full),
+            }
+        }
+    }
+
+    /// Reads slices from the oldest on, some at a time.
+    async fn backlog(&self, place: Place, limits: Limits) -> Result<Work, Failure> {
+        if let Some(reach) = self.call.stream.reach() {
+            // Here, where the tail has been read and the origin's clock heard: this machine's may be a year ahead.
+            let earliest = self.call.latest() - reach;
+            let gaps = self.window(place, |window| window.clamp(earliest, "longer ago than Webex serves"));
+            self.ledger.borrow_mut().tally.gaps.extend(gaps.unwrap_or_default());
+        }
+        let ends = join_all((0..SIDE_BY_SIDE).map(|_| self.slices(place, limits))).await;
+        self.ledger.borrow_mut().is_halted = false;
+        let mut is_full = false;
+        for end in ends {
+            is_full |= end? == Work::Full;
+        }
+        Ok(if is_full { Work::Full } else { Work::Done })
+    }
+
+    /// Reads one slice after the other.
+    async fn slices(&self, place: Place, limits: Limits) -> Result<Work, Failure> {
+        loop {
+            let now = self.call.io.now();
+            let is_halted = self.ledger.borrow().is_halted;
+            let work = self.window(place, |window| {
+                let oldest = window.oldest(now).filter(|_| !is_halted)?;
+                let slice = window.cut_oldest(oldest);
+                window.begin_work(slice)
+            });
+            let Some(work) = work.flatten() else { return Ok(Work::Done) };
+            let end = self.drain(place, work, limits).await;
+            match end {
+                Ok(End::Drained | End::SetAside | End::Restart) => continue,
+                // The others take what is left of the batch, and of the slices: one of them is never crowded.
+                Ok(End::Crowded) => return Ok(Work::Done),
+                Ok(End::Full) | Err(_) => self.ledger.borrow_mut().is_halted = true,
+            }
+            return end.map(|_| Work::Full);
+        }
+    }
+
+    /// Drains one slice.
+    async fn drain(&self, place: Place, work: WorkId, limits: Limits) -> Result<End, Failure> {
+        let lane = {
+            let ledger = self.ledger.borrow();
+            let Some(lane) = ledger.state.lanes.get(place.lane) else { return Ok(End::Drained) };
+            lane.lane.clone()
+        };
+        let end = Drain { call: self.call, ledger: self.ledger, place, lane: &lane, work, limits }.run().await;
+        self.window(place, |window| window.end_work(work));
+        end
+    }
+}
