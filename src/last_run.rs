@@ -64,6 +64,8 @@ pub struct StreamState {
     pub faults: u32,
     /// Not before this, after a fault.
     pub not_before: Option<Timestamp>,
+    /// The last call ended before it came to the backlog.
+    pub is_starved: bool,
 }
 
 /// A query's state.
@@ -156,7 +158,7 @@ impl LastRun {
                 last_run.began = last_run.began.min(since);
                 let lanes = settings.lanes(stream);
                 let lanes =
-                    lanes.into_iter().map(|lane| LaneState { lane, window: Window::begin(since), re_read: None });
+                    lanes.into_iter().map(|lane| LaneState { lane, window: Window::begin_at(since), re_read: None });
                 let state = StreamState { lanes: lanes.collect(), ..StreamState::default() };
                 last_run.streams.insert(stream, state);
             }
@@ -219,9 +221,11 @@ impl LastRun {
                 let asked = now - settings.first_fetch;
                 let start = stream.reach().map_or(asked, |reach| asked.max(now - reach));
                 let mut window = Window::begin(start);
+                // Once, though there may be several lanes.
                 let mut gap = |from: Timestamp, to: Timestamp, reason: &str| {
-                    if from < to {
-                        gaps.push(Gap { from, to, reason: reason.to_owned() });
+                    let gap = Gap { from, to, reason: reason.to_owned() };
+                    if from < to && !gaps.contains(&gap) {
+                        gaps.push(gap);
                     }
                 };
                 gap(asked, start, "longer ago than Webex serves");
@@ -246,14 +250,20 @@ impl LastRun {
 }
 
 impl StreamState {
-    /// The lowest watermark of its lanes.
+    /// The lowest watermark of its lanes; none: nothing was taken up yet.
     pub fn watermark(&self) -> Option<Timestamp> {
-        self.lanes.iter().map(|lane| lane.window.watermark()).min()
+        self.begun().map(|window| window.watermark()).min()
     }
 
-    /// The lowest frontier of its lanes.
+    /// The lowest frontier of its lanes; none: nothing was taken up yet.
     pub fn frontier(&self) -> Option<Timestamp> {
-        self.lanes.iter().map(|lane| lane.window.frontier()).min()
+        self.begun().map(|window| window.frontier()).min()
+    }
+
+    /// All windows; none as long as only this machine's clock has said where each begins.
+    fn begun(&self) -> impl Iterator<Item = &Window> {
+        let is_begun = self.lanes.iter().any(|lane| !lane.window.is_fresh());
+        self.lanes.iter().filter(move |_| is_begun).map(|lane| &lane.window)
     }
 
     /// Intervals that are not drained.
@@ -328,7 +338,7 @@ mod tests {
             };
             lane.window.advance(newest, cursor);
             lane.window.quarantine(0, NOW, "not-understood");
-            lane.window.ask_for_less();
+            lane.window.ask_for_less(0);
             lane.window.note_full_page(200);
             lane.re_read = Some(window(-1_000, -500));
             let interval = lane.window.interval(newest).unwrap().clone();

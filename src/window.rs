@@ -51,6 +51,9 @@ pub struct Window {
     #[serde(default, skip_serializing_if = "is_zero")]
     full_page: u32,
     gaps: Vec<Gap>,
+    /// Whether a person has said where to begin; else this machine's clock has, and may be wrong.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    fixed: bool,
     /// What lies before this was read, or is in `pending`, when it was as old as the overlap: nobody has to come back to
     /// it. None: stored by a form that did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +88,9 @@ pub struct Interval {
     /// How often it was quarantined.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed: u32,
+    /// How often the number of items asked for is halved for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    smaller: u32,
     /// While quarantined: not read before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
@@ -141,11 +147,17 @@ impl Window {
             smaller: 0,
             full_page: 0,
             gaps: Vec::new(),
+            fixed: false,
             settled: Some(start),
             tail_at: None,
             unproven: None,
             works: 0,
         }
+    }
+
+    /// The same, where a person has said so.
+    pub fn begin_at(start: Timestamp) -> Self {
+        Self { fixed: true, ..Self::begin(start) }
     }
 
     /// A closed stretch that is all owed.
@@ -200,9 +212,9 @@ impl Window {
         self.start
     }
 
-    /// Whether nothing was ever taken up.
+    /// Whether nothing was ever taken up, and only this machine's clock has said where to begin.
     pub fn is_fresh(&self) -> bool {
-        self.start == self.frontier && self.pending.is_empty()
+        self.start == self.frontier && self.pending.is_empty() && !self.fixed
     }
 
     /// Whether this time was drained once.
@@ -329,6 +341,7 @@ impl Window {
         let Some(before) = self.unproven.take() else { return true };
         if let Some(limit) = limit.filter(|limit| *limit < before)
             && before == self.start
+            && !self.fixed
         {
             // The first take-up of all: the clock that said where to begin was ahead. As long before the origin's clock.
             let begin = before - (self.frontier - limit);
@@ -401,8 +414,9 @@ impl Window {
             .filter(|i| i.owes())
             .filter_map(|interval| skipped(interval.owed, interval.to))
             .collect();
-        gaps.extend(skipped(self.frontier, since));
-        *self = Self { gaps: std::mem::take(&mut self.gaps), ..Self::begin(since) };
+        // What is not settled would have been read again.
+        gaps.extend(skipped(self.settled.unwrap_or(self.frontier), since));
+        *self = Self { gaps: std::mem::take(&mut self.gaps), ..Self::begin_at(since) };
         self.note_gaps(&gaps);
         gaps
     }
@@ -520,14 +534,25 @@ impl Window {
         self.bound();
     }
 
-    /// The server could not give as much as was asked for: half as many items a page, until slices are drained again.
-    pub fn ask_for_less(&mut self) {
+    /// The server could not give as much as was asked for: half as many items a page for this interval and its parts, and for
+    /// the others until slices are drained again.
+    pub fn ask_for_less(&mut self, index: usize) {
         self.smaller = (self.smaller + 1).min(MOST_HALVINGS);
+        if let Some(interval) = self.pending.get_mut(index) {
+            interval.smaller = (interval.smaller + 1).min(MOST_HALVINGS);
+        }
     }
 
-    /// How often the number of items asked for is to be halved.
-    pub fn halvings(&self) -> u32 {
-        self.smaller
+    /// Its pages are as large as the others' again: with fewer there is less to follow links for.
+    pub fn ask_for_more(&mut self, index: usize) {
+        if let Some(interval) = self.pending.get_mut(index) {
+            interval.smaller = 0;
+        }
+    }
+
+    /// How often the number of items asked for is to be halved for this interval.
+    pub fn halvings(&self, interval: &Interval) -> u32 {
+        self.smaller.max(interval.smaller)
     }
 
     /// The interval begins anew with the next request.
@@ -580,6 +605,7 @@ impl Window {
                     to,
                     cursor: None,
                     failed: older.failed.min(newer.failed),
+                    smaller: older.smaller.min(newer.smaller),
                     not_before: older.not_before.min(newer.not_before),
                     reason: older.reason.take().or(newer.reason),
                     work: 0,
@@ -591,7 +617,7 @@ impl Window {
 
 impl Interval {
     fn new(from: Timestamp, owed: Timestamp, to: Timestamp) -> Self {
-        Self { from, owed, to, cursor: None, failed: 0, not_before: None, reason: None, work: 0 }
+        Self { from, owed, to, cursor: None, failed: 0, smaller: 0, not_before: None, reason: None, work: 0 }
     }
 
     /// How much time is read.

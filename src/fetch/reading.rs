@@ -30,6 +30,8 @@ pub(super) struct Ledger {
     pub(super) tally: Tally,
     /// Requests for pages that are under way.
     pub(super) in_flight: usize,
+    /// The backlog's turn has come.
+    pub(super) is_fair: bool,
     /// One drain has met what ends the others, too, at their next page.
     pub(super) is_halted: bool,
 }
@@ -37,7 +39,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(state: StreamState) -> Self {
         let tally = Tally::new(state.faults);
-        Self { state, tally, in_flight: 0, is_halted: false }
+        Self { state, tally, in_flight: 0, is_fair: false, is_halted: false }
     }
 
     pub(super) fn window(&mut self, place: Place) -> Option<&mut Window> {
@@ -93,7 +95,15 @@ impl<'a> Reading<'a> {
         let mut is_all_looked_at = true;
         // A query that is refused, for example of a resource without licence, does not keep the others from being read.
         let mut refused: Vec<(usize, Failure)> = Vec::new();
-        for phase in [Phase::Tail, Phase::Backlog, Phase::Rest] {
+        // Where a call cannot read more than the tails, every other one begins with the backlog.
+        let is_starved = self.ledger.borrow().state.is_starved;
+        let phases = if is_starved {
+            [Phase::Backlog, Phase::Tail, Phase::Rest]
+        } else {
+            [Phase::Tail, Phase::Backlog, Phase::Rest]
+        };
+        for phase in phases {
+            self.ledger.borrow_mut().is_fair |= phase == Phase::Backlog;
             for lane in &lanes {
                 if refused.iter().any(|(other, _)| other == lane) {
                     continue;
@@ -195,6 +205,8 @@ impl<'a> Reading<'a> {
             return self.newest(place, self.limits(Phase::Tail)).await;
         };
         let result = self.newest(place, self.limits(Phase::Tail)).await;
+        let was_fresh = before.is_fresh();
+        let start = before.start();
         let is_proven = self.window(place, |window| {
             if window.is_unproven() {
                 // Nobody answered: whether the origin's clock has come this far is not known.
@@ -205,6 +217,9 @@ impl<'a> Reading<'a> {
             window.settle(call.settings.overlap, read_from);
             true
         });
+        if was_fresh && is_proven == Some(true) {
+            self.begin_alike(place, start);
+        }
         if is_proven == Some(false) && result == Ok(Work::Done) {
             let message = format!("listing {}: no answer could be read", call.stream);
             return Err(Failure::new(Code::Unavailable, message, "").of_stream(call.stream).at(call.io.now()));
@@ -247,6 +262,17 @@ impl<'a> Reading<'a> {
         Some((before, read_from))
     }
 
+    /// The origin's clock has said where a lane begins: the same holds for those that this machine's clock had begun with it.
+    fn begin_alike(&self, place: Place, before: Timestamp) {
+        let lanes = &mut self.ledger.borrow_mut().state.lanes;
+        let Some(start) = lanes.get(place.lane).map(|lane| lane.window.start()) else { return };
+        for window in lanes.iter_mut().map(|lane| &mut lane.window) {
+            if window.is_fresh() && window.start() == before {
+                *window = Window::begin(start);
+            }
+        }
+    }
+
     /// Whether this many pages can be read again in every cycle.
     fn is_cheap(&self, pages: usize, cycle: Span) -> bool {
         let pages = i64::try_from(pages).unwrap_or(i64::MAX);
@@ -275,8 +301,10 @@ impl<'a> Reading<'a> {
 
     /// Reads slices from the oldest on, some at a time.
     async fn backlog(&self, place: Place, limits: Limits) -> Result<Work, Failure> {
-        if let Some(reach) = self.call.stream.reach() {
-            // Here, where the tail has been read and the origin's clock heard: this machine's may be a year ahead.
+        let is_heard = self.call.client.origin().at_last_request().is_some() || self.ledger.borrow().tally.pages > 0;
+        // Only once the origin has answered: this machine's clock may be a year ahead. What a person wants to be read again
+        // is not given up by that.
+        if let Some(reach) = self.call.stream.reach().filter(|_| is_heard || place.again) {
             let earliest = self.call.latest() - reach;
             let gaps = self.window(place, |window| window.clamp(earliest, "longer ago than Webex serves"));
             self.ledger.borrow_mut().tally.gaps.extend(gaps.unwrap_or_default());

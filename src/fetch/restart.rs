@@ -83,8 +83,12 @@ impl Drain<'_> {
             window.forget_cursor(index);
             return Ok(end);
         }
-        if matches!(why, Unreadable::TooMuch(_)) {
-            window.ask_for_less();
+        match why {
+            Unreadable::TooMuch(_) => window.ask_for_less(index),
+            Unreadable::Stale(_) | Unreadable::Vanished | Unreadable::Loop | Unreadable::TooLong => {
+                window.ask_for_more(index);
+            }
+            _ => {}
         }
         let may_be_cut = !matches!(why, Unreadable::Refused(_));
         if may_be_cut && window.halve(index) {
@@ -96,6 +100,10 @@ impl Drain<'_> {
             // Nothing is wrong with the slice; it is read again as it is, and then to its end in one call.
             window.forget_cursor(index);
             return Ok(end);
+        }
+        if matches!(why, Unreadable::Fault(_) | Unreadable::Page(_)) {
+            // A second cannot be cut, but its pages can be smaller.
+            window.ask_for_less(index);
         }
         let now = self.call.io.now();
         let until = window.quarantine(index, now, &why.to_string());

@@ -315,9 +315,8 @@ impl Drain<'_> {
             return Ok(Ask { url, asked: cursor.asked, visited: cursor.visited.clone(), empty: cursor.empty });
         }
         let asked = interval.bounds(self.call.latest());
-        // Halved with each quarantine: a second cannot be cut, but its pages can be smaller.
-        let halvings = self.ledger.borrow_mut().window(self.place).map_or(0, |window| window.halvings());
-        let most = self.call.page_size() >> halvings.saturating_add(interval.failed).min(31);
+        let halvings = self.ledger.borrow_mut().window(self.place).map_or(0, |window| window.halvings(interval));
+        let most = self.call.page_size() >> halvings.min(31);
         let url = query(asked).first_page(most.max(LEAST_PAGE_AGAIN));
         let visited = vec![self.call.last_run.key.link(url.as_str())];
         Ok(Ask { url, asked, visited, empty: 0 })

@@ -25,7 +25,8 @@ pub(super) async fn collect(call: Call<'_>, state: StreamState) -> Outcome {
         Some(failure) => Err(failure),
         None => Reading::new(&call, &ledger).read().await,
     };
-    let Ledger { mut state, tally, .. } = ledger.into_inner();
+    let Ledger { mut state, tally, is_fair, .. } = ledger.into_inner();
+    state.is_starved = !is_fair && !call.re_read && state.pending() > state.lanes.len();
     if defect::is(Defect::WatermarkIsNewestEvent)
         && let Some(newest) = tally.events.iter().filter_map(|event| event.created).max()
     {

@@ -60,6 +60,8 @@ struct StreamForm {
     forgotten: u64,
     faults: u32,
     not_before: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_starved: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -136,6 +138,7 @@ fn read_stream(form: StreamForm, stored: &Stored) -> Result<StreamState, LastRun
         remembered: form.remembered,
         faults: form.faults,
         not_before: form.not_before,
+        is_starved: form.is_starved,
     })
 }
 
@@ -201,6 +204,7 @@ fn write_stream(state: &StreamState, parts: &mut BTreeMap<String, String>) -> St
         forgotten: state.seen.forgotten(),
         faults: state.faults,
         not_before: state.not_before,
+        is_starved: state.is_starved,
     }
 }
 

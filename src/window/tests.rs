@@ -11,6 +11,7 @@ const fn at(secs: i64) -> Timestamp {
 impl Window {
     pub(crate) fn forget_what_version_1_did_not_say(&mut self) {
         (self.settled, self.smaller, self.full_page) = (None, 0, 0);
+        self.pending.iter_mut().for_each(|interval| interval.smaller = 0);
     }
 }
 

@@ -88,7 +88,7 @@ impl Life {
         let next = self.tenant.call(request);
         let origin = self.tenant.host.now() - self.tenant.world.borrow().behind;
         for report in &self.tenant.reports {
-            let (watermark, frontier) = (report.watermark.unwrap(), report.frontier.unwrap());
+            let (Some(watermark), Some(frontier)) = (report.watermark, report.frontier) else { continue };
             assert!(watermark <= frontier, "the watermark passed the frontier");
             assert!(frontier <= origin, "{}: {frontier} is after the origin's {origin}", report.stream);
             let before = self.watermarks.insert(report.stream, watermark);
@@ -169,7 +169,8 @@ fn live(
             }
             Next::Idle => {
                 // Whatever clock steps were, F has to be passed by this machine's clock for everything to be read.
-                let reached = life.tenant.state().streams.values().all(|s| s.watermark().unwrap() > end);
+                let reached =
+                    life.tenant.state().streams.values().all(|s| s.watermark().is_some_and(|time| time > end));
                 if origin > end && reached {
                     break;
                 }
