@@ -311,6 +311,10 @@ mod tests {
         Settings::parse(pairs).unwrap()
     }
 
+    fn begins(last_run: &LastRun, stream: Stream) -> Timestamp {
+        last_run.streams[&stream].lanes.iter().map(|lane| lane.window.watermark()).min().unwrap()
+    }
+
     fn window(from: i64, to: i64) -> Window {
         Window::over(NOW + Span::secs(from), NOW + Span::secs(to))
     }
@@ -452,7 +456,7 @@ mod tests {
     fn a_first_fetch_begins_where_the_settings_say() {
         let mut last_run = LastRun::begin(&settings(&[]), NOW, [0; 16]);
         let gaps = last_run.prepare(Stream::AdminAudits, &settings(&[("first_fetch", "2 days")]), NOW);
-        assert_eq!(last_run.streams[&Stream::AdminAudits].watermark(), Some(NOW - Span::days(2)));
+        assert_eq!(begins(&last_run, Stream::AdminAudits), NOW - Span::days(2));
         assert!(gaps.is_empty());
     }
 
@@ -492,19 +496,19 @@ mod tests {
         let head = r#"{"admin_audits":{"since_datetime":"2099-01-01T00:00:00Z"}}"#;
         let stored = Stored { head: head.to_owned(), parts: Vec::new() };
         let last_run = LastRun::read(Some(&stored), &settings(&[]), NOW, [0; 16]).unwrap();
-        assert_eq!(last_run.streams[&Stream::AdminAudits].watermark(), Some(NOW));
+        assert_eq!(begins(&last_run, Stream::AdminAudits), NOW);
     }
 
     #[test]
     fn a_changed_list_of_resources_goes_on_where_the_old_one_stood() {
         let mut last_run = LastRun::begin(&settings(&[]), NOW, [0; 16]);
         last_run.prepare(Stream::Events, &settings(&[]), NOW);
-        let before = last_run.streams[&Stream::Events].watermark();
+        let before = begins(&last_run, Stream::Events);
         let later = NOW + Span::days(10);
         last_run.prepare(Stream::Events, &settings(&[("events_resources", "messages,rooms")]), later);
         assert_eq!(last_run.streams[&Stream::Events].lanes.len(), 2);
-        assert_eq!(last_run.streams[&Stream::Events].watermark(), before);
+        assert_eq!(begins(&last_run, Stream::Events), before);
         last_run.prepare(Stream::Events, &settings(&[]), later);
-        assert_eq!(last_run.streams[&Stream::Events].watermark(), before);
+        assert_eq!(begins(&last_run, Stream::Events), before);
     }
 }

@@ -404,18 +404,20 @@ impl Window {
     /// Collects from `since` on again, by an operator's wish. What was owed before it is a gap.
     pub fn reset(&mut self, since: Timestamp) -> Vec<Gap> {
         let reason = "reset by an operator";
+        // From here on it would have been read again.
+        let again = self.pending.iter().filter(|interval| !interval.owes()).map(|interval| interval.from);
+        let unsettled = again.chain([self.settled.unwrap_or(self.frontier)]).min().unwrap_or(self.frontier);
         let skipped = |from: Timestamp, to: Timestamp| {
-            let to = to.min(since);
+            let to = to.min(since).min(if from < unsettled { unsettled } else { since });
             (from < to).then(|| Gap { from, to, reason: reason.to_owned() })
         };
         let mut gaps: Vec<_> = self
             .pending
             .iter()
-            .filter(|i| i.owes())
+            .filter(|interval| interval.owes() && interval.owed < unsettled)
             .filter_map(|interval| skipped(interval.owed, interval.to))
             .collect();
-        // What is not settled would have been read again.
-        gaps.extend(skipped(self.settled.unwrap_or(self.frontier), since));
+        gaps.extend(skipped(unsettled, since));
         *self = Self { gaps: std::mem::take(&mut self.gaps), ..Self::begin_at(since) };
         self.note_gaps(&gaps);
         gaps

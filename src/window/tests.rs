@@ -181,7 +181,7 @@ fn a_reset_collects_again_from_there_and_reports_what_it_skips() {
     window.take_up(at(100), window.frontier() - Span::ZERO);
     assert_eq!(window.clone().reset(at(-50)), []);
     let gaps = window.reset(at(200));
-    assert_eq!(gaps.iter().map(|g| (g.from, g.to)).collect::<Vec<_>>(), [(at(0), at(100)), (at(100), at(200))]);
+    assert_eq!(gaps.iter().map(|g| (g.from, g.to)).collect::<Vec<_>>(), [(at(0), at(200))]);
     assert_eq!((window.watermark(), window.frontier()), (at(200), at(200)));
 }
 
@@ -268,5 +268,40 @@ proptest! {
             }
             time = time + Span::secs(997);
         }
+    }
+}
+
+#[test]
+fn a_reset_beyond_what_would_be_read_again_is_a_gap_from_there_on() {
+    let mut window = Window::begin(at(0));
+    window.take_up(at(10_000), at(0));
+    window.prove(None);
+    window.settle(Span::secs(600), at(0));
+    window.drained(0, false);
+    assert_eq!(window.reset(at(9_900)).iter().map(|g| (g.from, g.to)).collect::<Vec<_>>(), [(at(9_400), at(9_900))]);
+}
+
+#[test]
+fn near_rereads_and_one_when_it_is_as_old_as_the_overlap_leave_nothing_out() {
+    let overlap = Span::secs(600);
+    let mut window = Window::begin(at(0));
+    // How often each second was read: once new, once near, once at last, when it was as old as the overlap.
+    let mut reads = vec![Vec::new(); 4_000];
+    for now in (60..4_000).step_by(60) {
+        let again = window.frontier() - Span::secs(60);
+        let read_from = window.take_up(at(now), again).unwrap();
+        window.prove(None);
+        window.settle(overlap, read_from);
+        while let Some(interval) = window.interval(0).cloned() {
+            for second in (interval.from - at(0)).as_millis() / 1_000..(interval.to - at(0)).as_millis() / 1_000 {
+                reads[usize::try_from(second).unwrap()].push(now);
+            }
+            window.drained(0, false);
+        }
+    }
+    for (second, times) in reads.iter().enumerate().take(3_000) {
+        let last = i64::try_from(second).unwrap() + 600;
+        assert!(times.iter().any(|now| *now >= last), "{second} was last read at {times:?}");
+        assert!(times.len() <= 3, "{second} was read at {times:?}");
     }
 }
