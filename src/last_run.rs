@@ -339,6 +339,7 @@ mod tests {
                 asked: (NOW, NOW + Span::secs(1)),
                 visited: vec![1, u64::MAX],
                 empty: 3,
+                after_short: false,
             };
             lane.window.advance(newest, cursor);
             lane.window.quarantine(0, NOW, "not-understood");

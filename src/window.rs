@@ -30,6 +30,9 @@ const MOST_GAPS: usize = 32;
 /// How often the number of items asked for is halved at most: from a thousand to eight.
 const MOST_HALVINGS: u32 = 7;
 
+/// How often a second is read again whose last full page leads to an empty one.
+const MOST_VANISHED: u32 = 8;
+
 /// First wait before a quarantined interval is tried again, and the longest; it doubles in between.
 const QUARANTINE: (Span, Span) = (Span::secs(60), Span::secs(6 * 3_600));
 
@@ -47,7 +50,8 @@ pub struct Window {
     /// How often the number of items asked for is halved now.
     #[serde(default, skip_serializing_if = "is_zero")]
     smaller: u32,
-    /// Items of the last page that was not the last one: what the server gives at once. 0: none was met.
+    /// Most items of a page that was not the last one, since as many were asked for as now: what the server gives at once. 0:
+    /// none was met.
     #[serde(default, skip_serializing_if = "is_zero")]
     full_page: u32,
     gaps: Vec<Gap>,
@@ -91,6 +95,9 @@ pub struct Interval {
     /// How often the number of items asked for is halved for it.
     #[serde(default, skip_serializing_if = "is_zero")]
     smaller: u32,
+    /// How often its next link has led to nothing in a later call, since something new was met in it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    vanished: u32,
     /// While quarantined: not read before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
@@ -113,6 +120,9 @@ pub struct Cursor {
     pub visited: Vec<u64>,
     /// Empty pages in a row before this one.
     pub empty: u32,
+    /// The page before this one had fewer items than a page holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_short: bool,
 }
 
 /// Time that will not be collected.
@@ -467,8 +477,21 @@ impl Window {
         }
     }
 
-    /// Cuts the oldest slice off, likewise.
+    /// Cuts the oldest slice off, likewise; or makes one of it and the next ones, as long as they are not longer than a slice.
     pub fn cut_oldest(&mut self, index: usize) -> usize {
+        let is_untouched = |i: &Interval| i.cursor.is_none() && i.failed == 0 && i.work == 0 && i.from == i.owed;
+        let slice = self.slice;
+        let gathered = |older: &Interval, newer: &Interval| {
+            is_untouched(older) && is_untouched(newer) && newer.from <= older.to && newer.to - older.from <= slice
+        };
+        while let (Some(older), Some(newer)) = (self.pending.get(index), self.pending.get(index + 1))
+            && gathered(older, newer)
+        {
+            let newer = self.pending.remove(index + 1);
+            if let Some(older) = self.pending.get_mut(index) {
+                older.to = older.to.max(newer.to);
+            }
+        }
         match self.pending.get(index) {
             Some(interval) if interval.cursor.is_none() && interval.length() > self.slice => {
                 let at = interval.from + self.slice;
@@ -506,7 +529,13 @@ impl Window {
 
     /// A page came that was not the last one.
     pub fn note_full_page(&mut self, items: usize) {
-        self.full_page = u32::try_from(items).unwrap_or(u32::MAX);
+        // The most that was met: a page with a link may be the last one but for an empty one.
+        self.full_page = self.full_page.max(u32::try_from(items).unwrap_or(u32::MAX));
+    }
+
+    /// Items of a full page; 0: none was met.
+    pub fn full_page(&self) -> usize {
+        self.full_page as usize
     }
 
     /// How many pages hold so many items, where up to `most` are asked for at once.
@@ -527,7 +556,9 @@ impl Window {
         if index < self.pending.len() {
             let interval = self.pending.remove(index);
             // What was too much once may do again.
-            self.smaller = self.smaller.saturating_sub(1);
+            if self.smaller > 0 {
+                (self.smaller, self.full_page) = (self.smaller - 1, 0);
+            }
             if sparse && interval.length() >= self.slice {
                 self.slice = self.slice.times(2).min(LONGEST_SLICE);
             }
@@ -540,8 +571,23 @@ impl Window {
     /// the others until slices are drained again.
     pub fn ask_for_less(&mut self, index: usize) {
         self.smaller = (self.smaller + 1).min(MOST_HALVINGS);
+        self.full_page = 0;
         if let Some(interval) = self.pending.get_mut(index) {
             interval.smaller = (interval.smaller + 1).min(MOST_HALVINGS);
+        }
+    }
+
+    /// Its next link of an earlier call led to nothing.
+    pub fn note_vanished(&mut self, index: usize) {
+        if let Some(interval) = self.pending.get_mut(index) {
+            interval.vanished = interval.vanished.saturating_add(1);
+        }
+    }
+
+    /// Something new was met in it.
+    pub fn note_progress(&mut self, index: usize) {
+        if let Some(interval) = self.pending.get_mut(index) {
+            interval.vanished = 0;
         }
     }
 
@@ -608,6 +654,7 @@ impl Window {
                     cursor: None,
                     failed: older.failed.min(newer.failed),
                     smaller: older.smaller.min(newer.smaller),
+                    vanished: older.vanished.min(newer.vanished),
                     not_before: older.not_before.min(newer.not_before),
                     reason: older.reason.take().or(newer.reason),
                     work: 0,
@@ -619,12 +666,44 @@ impl Window {
 
 impl Interval {
     fn new(from: Timestamp, owed: Timestamp, to: Timestamp) -> Self {
-        Self { from, owed, to, cursor: None, failed: 0, smaller: 0, not_before: None, reason: None, work: 0 }
+        Self {
+            from,
+            owed,
+            to,
+            cursor: None,
+            failed: 0,
+            smaller: 0,
+            vanished: 0,
+            not_before: None,
+            reason: None,
+            work: 0,
+        }
     }
 
     /// How much time is read.
     pub fn length(&self) -> Span {
         self.to - self.from
+    }
+
+    /// Whether its next link has led to nothing, and nothing new was met since.
+    pub fn was_read_in_vain(&self) -> bool {
+        self.vanished > 0
+    }
+
+    /// Whether an empty page is its end, though the link to it is of an earlier call and may be over. It is if reading it
+    /// again has brought nothing but that, and the page before was not a full one; or where it cannot be cut and was read
+    /// again often enough.
+    pub fn ends_empty(&self) -> bool {
+        let after_short = self.cursor.as_ref().is_some_and(|cursor| cursor.after_short);
+        let can_be_cut = self.length() >= SHORTEST.times(2);
+        self.vanished
+            >= if after_short {
+                1
+            } else if can_be_cut {
+                u32::MAX
+            } else {
+                MOST_VANISHED
+            }
     }
 
     /// Whether any of it was never drained.

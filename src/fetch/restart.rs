@@ -83,6 +83,9 @@ impl Drain<'_> {
             window.forget_cursor(index);
             return Ok(end);
         }
+        if matches!(why, Unreadable::Vanished) {
+            window.note_vanished(index);
+        }
         match why {
             Unreadable::TooMuch(_) => window.ask_for_less(index),
             Unreadable::Stale(_) | Unreadable::Vanished | Unreadable::Loop | Unreadable::TooLong => {

@@ -21,7 +21,7 @@ use crate::query::Query;
 use crate::settings::Lane;
 use crate::stream::{EVENTS_WITHOUT_PRO_PACK, Stream};
 use crate::time::{Span, Timestamp};
-use crate::window::{Cursor, EDGE, Gap, Interval, WorkId};
+use crate::window::{Cursor, EDGE, Gap, Interval, Window, WorkId};
 
 /// Empty pages in a row that end a slice: Webex says to go on over empty pages, but endless chains have been seen.
 pub(super) const MOST_EMPTY: u32 = 20;
@@ -161,7 +161,12 @@ impl Drain<'_> {
             if let Some(end) = self.limit() {
                 return Ok(end);
             }
-            match self.step(&interval, pages, is_repeated).await {
+            let before = self.ledger.borrow().tally.events.len();
+            let step = self.step(&interval, pages, is_repeated).await;
+            if interval.was_read_in_vain() && self.ledger.borrow().tally.events.len() > before {
+                self.change(Window::note_progress);
+            }
+            match step {
                 Step::Next(cursor) => {
                     self.advance(cursor);
                     pages += 1;
@@ -190,22 +195,22 @@ impl Drain<'_> {
         window.find(self.work).and_then(|index| window.interval(index)).cloned()
     }
 
-    fn advance(&self, cursor: Cursor) {
+    /// Changes the interval where it stands.
+    fn change(&self, change: impl FnOnce(&mut Window, usize)) {
         if let Some(window) = self.ledger.borrow_mut().window(self.place)
             && let Some(index) = window.find(self.work)
         {
-            window.advance(index, cursor);
+            change(window, index);
         }
     }
 
+    fn advance(&self, cursor: Cursor) {
+        self.change(|window, index| window.advance(index, cursor));
+    }
+
     fn drained(&self, is_sparse: bool) {
-        let mut ledger = self.ledger.borrow_mut();
-        ledger.tally.drained += 1;
-        if let Some(window) = ledger.window(self.place)
-            && let Some(index) = window.find(self.work)
-        {
-            window.drained(index, is_sparse);
-        }
+        self.ledger.borrow_mut().tally.drained += 1;
+        self.change(|window, index| window.drained(index, is_sparse));
     }
 
     /// Why no other page may be asked for now.
@@ -275,7 +280,7 @@ impl Drain<'_> {
         let url = match next(response.headers_named("link"), &ask.url, &self.call.settings.api) {
             Ok(Some(url)) => url,
             // A link that is over may be answered like a page after the last one.
-            Ok(None) if page.items.is_empty() && pages == 0 && interval.cursor.is_some() => {
+            Ok(None) if page.items.is_empty() && pages == 0 && interval.cursor.is_some() && !interval.ends_empty() => {
                 return Step::Unreadable(Unreadable::Vanished);
             }
             Ok(None) => return Step::Last(count),
@@ -301,7 +306,9 @@ impl Drain<'_> {
         }
         let mut visited = ask.visited;
         visited.push(hash);
-        Step::Next(Cursor { link: url.into(), asked: ask.asked, visited, empty })
+        let full = self.ledger.borrow_mut().window(self.place).map_or(0, |window| window.full_page());
+        let after_short = page.items.len() < full;
+        Step::Next(Cursor { link: url.into(), asked: ask.asked, visited, empty, after_short })
     }
 
     /// The page in hand, or the first one.

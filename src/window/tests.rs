@@ -82,7 +82,10 @@ fn the_newest_slice_is_cut_off_at_the_end_and_the_oldest_at_the_start() {
 fn a_begun_interval_is_not_cut() {
     let mut window = Window::begin(at(0));
     window.take_up(at(7 * 86_400), window.frontier() - Span::ZERO);
-    window.advance(0, Cursor { link: String::new(), asked: (at(0), at(1)), visited: vec![], empty: 0 });
+    window.advance(
+        0,
+        Cursor { link: String::new(), asked: (at(0), at(1)), visited: vec![], empty: 0, after_short: false },
+    );
     assert_eq!((window.cut_newest(0), window.pending().len()), (0, 1));
 }
 
@@ -169,7 +172,7 @@ fn intervals_that_merge_owe_no_more_than_before() {
         let longest = (0..window.pending().len()).max_by_key(|i| window.pending()[*i].length()).unwrap();
         assert!(window.halve(longest));
     }
-    let cursor = Cursor { link: String::new(), asked: (at(0), at(1)), visited: vec![], empty: 0 };
+    let cursor = Cursor { link: String::new(), asked: (at(0), at(1)), visited: vec![], empty: 0, after_short: false };
     (0..window.pending().len()).for_each(|i| window.advance(i, cursor.clone()));
     window.take_up(at(10_020), window.frontier() - Span::ZERO);
     assert_eq!((window.pending().len(), window.watermark()), (MOST_PENDING, at(10_000)));

@@ -374,3 +374,86 @@ fn an_outage_that_answers_with_web_pages_is_no_storm_and_is_over_soon() {
     tenant.drain(&ALL);
     assert!(tenant.host.now() - started < Span::secs(3_600), "it took {}", tenant.host.now() - started);
 }
+
+/// A server whose lists end with an empty page; and a call that breaks off right before it, each time.
+#[test]
+fn an_empty_last_page_that_each_call_comes_to_anew_is_the_end_at_last() {
+    let mut world = World::new();
+    for n in 0..7 {
+        let created = START - Span::secs(3_000 + n);
+        world.add(Stream::AdminAudits, created, created);
+    }
+    let mut tenant = Tenant::new(world, &[]);
+    let world = Rc::clone(&tenant.world);
+    tenant.host.webex(move |sent| {
+        let answer = world.borrow().answer(sent);
+        // One page holds all; it has a link all the same, to an empty one.
+        if sent.is_for_tokens() || sent.query("offset").is_some() {
+            return answer;
+        }
+        let mut next = sent.url.clone();
+        next.query_pairs_mut().append_pair("offset", "7");
+        with_header(answer, "link", &format!("<{next}>; rel=\"next\""))
+    });
+    tenant.world.borrow_mut().offset = true;
+    let request = FetchRequest { streams: vec![Stream::AdminAudits], ..ALL };
+    for call in 0.. {
+        assert!(call < 400, "it does not end: {:?}", tenant.reports);
+        // One request, and a second one where the first brought nothing.
+        tenant.host.stop_after(Some(2));
+        tenant.call(&request);
+        tenant.host.stop_after(None);
+        if tenant.reports[0].pending == 0
+            && tenant.reports[0].watermark.is_some_and(|time| time > START - Span::secs(60))
+        {
+            break;
+        }
+        tenant.host.advance(Span::secs(1));
+    }
+    tenant.check_each_once();
+}
+
+/// Links live shorter than the pause between two calls, and a dead one is answered like the end of the list.
+#[test]
+fn a_dead_link_that_looks_like_the_end_loses_nothing() {
+    for newest_first in [true, false] {
+        let mut world = three_streams(900, Span::secs(60));
+        (world.newest_first, world.link_life, world.page) = (newest_first, Some(Span::secs(20)), 20);
+        let mut tenant = Tenant::new(world, &[]);
+        let world = Rc::clone(&tenant.world);
+        tenant.host.webex(move |sent| {
+            let answered = world.borrow().answer(sent);
+            match answered {
+                Ok(dead) if dead.status == 410 => answer(200, r#"{"items":[]}"#),
+                answered => answered,
+            }
+        });
+        for call in 0.. {
+            assert!(call < 2_000, "it does not end: {:?}", tenant.reports);
+            if tenant.call(&FetchRequest { max_events: Some(30), ..ALL }) == Next::Idle {
+                break;
+            }
+            tenant.host.advance(Span::secs(30));
+        }
+        tenant.check_each_once();
+    }
+}
+
+/// Tails that were taken up while nothing could be read are one slice later, not one request each.
+#[test]
+fn tails_that_were_not_begun_are_read_as_one_slice() {
+    let mut tenant = Tenant::new(three_streams(50, Span::secs(600)), &[]);
+    let request = FetchRequest { max_events: Some(10), streams: vec![Stream::AdminAudits], ..ALL };
+    for _ in 0..60 {
+        tenant.host.stop_after(Some(1));
+        tenant.call(&request);
+        tenant.host.stop_after(None);
+        tenant.host.advance(Span::secs(60));
+    }
+    let asked = tenant.host.sent().len();
+    tenant.drain(&request);
+    let asked = tenant.host.sent().len() - asked;
+    assert!(asked < 40, "{asked} requests");
+    tenant.world.borrow_mut().events.retain(|stream, _| *stream == Stream::AdminAudits);
+    tenant.check_each_once();
+}
