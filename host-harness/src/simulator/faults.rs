@@ -44,6 +44,10 @@ pub enum Fault {
     ItemsNull,
     /// An empty page in place of this one, whose next link leads to this one.
     EmptyPageWithNext,
+    /// The page, whose next link leads to it once more.
+    SamePageNext,
+    /// 200 with the body of an error, and no items.
+    ErrorAsSuccess,
     /// The page with another next link.
     NextLink(WrongLink),
     /// The answer comes this many milliseconds later.
@@ -72,6 +76,9 @@ impl Fault {
                 }
             }
             Self::HtmlPage => Answer::html(StatusCode::OK, gateway_page("Scheduled maintenance")),
+            Self::ErrorAsSuccess => {
+                Refusal { status: StatusCode::OK, ..Refusal::new(StatusCode::OK, "The backend failed.") }.answer(tracking_id)
+            }
             Self::Redirect(location) => Answer::redirect(location),
             Self::NoAnswer => Answer::json(StatusCode::OK, Bytes::new()).delivered(Delivery::Never),
             Self::ResetBeforeAnswer
@@ -81,6 +88,7 @@ impl Fault {
             | Self::ItemsMissing
             | Self::ItemsNull
             | Self::EmptyPageWithNext
+            | Self::SamePageNext
             | Self::NextLink(_)
             | Self::Slow(_) => return None,
         })

@@ -1,0 +1,81 @@
+//! `soak` runs many worlds, `replay` one, line by line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use webex_simulation::scenario::{Realm, Scenario};
+use webex_simulation::soak::Soak;
+use webex_simulation::trace::Detail;
+use webex_simulation::world;
+
+/// Worlds that try to break the collecting engine.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs many worlds and says which of them broke what.
+    Soak {
+        /// How many.
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        /// The first.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// Side by side; all cores by default.
+        #[arg(long)]
+        jobs: Option<usize>,
+        /// Servers also give answers that look like the end of a list and are not.
+        #[arg(long)]
+        lying: bool,
+    },
+    /// Runs one world and prints what happened.
+    Replay {
+        /// Which.
+        seed: u64,
+        /// As for `soak`.
+        #[arg(long)]
+        lying: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Soak { seeds, from, jobs, lying } => {
+            let mut soak = Soak::of(from, seeds);
+            soak.jobs = jobs.unwrap_or(soak.jobs);
+            soak.realm = realm(lying);
+            let started = std::time::Instant::now();
+            let summary = soak.run(|found| println!("seed {}: {}", found.seed, found.violation));
+            println!(
+                "{} worlds, {} of them broken, {:?}, {:?}",
+                summary.worlds,
+                summary.found.len(),
+                summary.done,
+                started.elapsed()
+            );
+            if summary.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Command::Replay { seed, lying } => {
+            let scenario = Scenario::draw(seed, realm(lying));
+            let outcome = world::run(&scenario, Detail::Lines, None);
+            for line in outcome.trace.clone().into_lines() {
+                println!("{line}");
+            }
+            match outcome.violation {
+                None => ExitCode::SUCCESS,
+                Some(violation) => {
+                    eprintln!("{violation}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
+    }
+}
+
+fn realm(lying: bool) -> Realm {
+    if lying { Realm::Lying } else { Realm::Honest }
+}
