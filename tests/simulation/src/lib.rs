@@ -2,6 +2,7 @@
 pub mod dice;
 pub mod oracle;
 pub mod scenario;
+pub mod shrink;
 pub mod soak;
 pub mod trace;
 pub mod world;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use webex_simulation::scenario::{Realm, Scenario};
+use webex_simulation::shrink::shrink;
 use webex_simulation::soak::Soak;
 use webex_simulation::trace::Detail;
 use webex_simulation::world;
@@ -29,6 +30,14 @@ enum Command {
         #[arg(long)]
         jobs: Option<usize>,
         /// Servers also give answers that look like the end of a list and are not.
+        #[arg(long)]
+        lying: bool,
+    },
+    /// Makes a broken world smaller, prints it, and what happens in it.
+    Shrink {
+        /// Which.
+        seed: u64,
+        /// As for `soak`.
         #[arg(long)]
         lying: bool,
     },
@@ -58,6 +67,19 @@ fn main() -> ExitCode {
                 started.elapsed()
             );
             if summary.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Command::Shrink { seed, lying } => {
+            let scenario = Scenario::draw(seed, realm(lying));
+            let Some(violation) = world::run(&scenario, Detail::None, None).violation else {
+                println!("nothing is wrong in world {seed}");
+                return ExitCode::SUCCESS;
+            };
+            let small = shrink(&scenario, &violation, None);
+            for line in world::run(&small.scenario, Detail::Lines, None).trace.into_lines() {
+                println!("{line}");
+            }
+            println!("{:#?}\n{}", small.scenario, small.violation);
+            ExitCode::FAILURE
         }
         Command::Replay { seed, lying } => {
             let scenario = Scenario::draw(seed, realm(lying));

@@ -8,8 +8,8 @@ use super::{Invariant, Violation};
 use crate::scenario::{DAY, HOUR, SECOND};
 use crate::world::HTTP_TIMEOUT;
 
-/// Intervals that a query keeps apart (`window::MOST_PENDING`).
-const MOST_PENDING: usize = 256;
+/// Intervals that a query keeps apart (`window::MOST_PENDING`), and 40 cuts within a call before they are merged again.
+const MOST_PENDING: usize = 256 + 40;
 /// Ids that a stream remembers (`seen::SEEN_MAX`).
 const MOST_SEEN: usize = 400_000;
 /// A head is kilobytes: 256 intervals of 100 bytes, and the links that are in hand, a few with up to 1,000 hashes.

@@ -52,7 +52,14 @@ impl Causes {
         });
         match (stream, record.status) {
             // Of the user as a whole: tokens and budget.
-            (Some(stream), Some(401 | 423 | 429)) => self.of_user(stream.user(), now),
+            (Some(stream), Some(401)) => {
+                // A 401 that has no reason looks like any other.
+                if record.fault.is_some() {
+                    self.tokens_may_die(stream.user());
+                }
+                self.of_user(stream.user(), now);
+            }
+            (Some(stream), Some(423 | 429)) => self.of_user(stream.user(), now),
             (Some(stream), _) => {
                 if let Some(at) = self.streams.get_mut(place_of(stream)) {
                     *at = Some(now);

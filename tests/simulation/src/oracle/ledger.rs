@@ -94,7 +94,9 @@ impl Ledger {
         let all: Vec<&Knobs> = std::iter::once(&scenario.knobs).chain(changes).collect();
         let overlap = all.iter().map(|knobs| knobs.overlap).min().unwrap_or_default() * SECOND;
         let reaches_far = scenario.knobs.first_fetch > 80 * 86_400;
-        let may_have_gaps = all.len() > 1 || reaches_far;
+        // A stream that is called later than the others begins later.
+        let one_by_one = scenario.steps.iter().any(|step| matches!(step, Step::Call(spec) if !spec.streams.is_empty()));
+        let may_have_gaps = all.len() > 1 || reaches_far || one_by_one;
         Self {
             entries,
             by_served,
@@ -187,6 +189,7 @@ impl Ledger {
             }
         }
         self.must_sign_in.clear();
+        self.courses.iter_mut().for_each(|course| course.failure = None);
         for report in &batch.reports {
             if let Some(course) = self.courses.get_mut(place_of(report.stream)) {
                 course.failure = report.failure.as_ref().map(|failure| failure.code);

@@ -86,13 +86,15 @@ impl Scenario {
 fn nature(dice: &mut Dice, trouble: Trouble, realm: Realm) -> Nature {
     let lists = [list(dice, trouble, realm), list(dice, trouble, realm), list(dice, trouble, realm)];
     let dates = !dice.chance(1, 8);
+    // Fewer than the queries of one round would let no collector come to an end.
+    let (requests, per_ms) = dice.of([(5, SECOND), (20, MINUTE), (60, MINUTE)]);
     Nature {
         lists,
         tokens: tokens(dice, trouble),
         latency: dice.of([(0, 0), (5, 50), (50, 400), (100, 3_000)]),
         rate_limit: trouble.rate.then(|| RateLimit {
-            requests: dice.of([5, 20, 60]),
-            per_ms: dice.of([1_000, 60_000]),
+            requests,
+            per_ms,
             retry_after: if dice.chance(1, 2) { None } else { Some(short_wait(dice)) },
         }),
         pro_pack: !dice.chance(1, 10),
@@ -118,6 +120,17 @@ fn ahead(dice: &mut Dice) -> i64 {
 
 fn list(dice: &mut Dice, trouble: Trouble, realm: Realm) -> StreamSettings {
     let bound = |dice: &mut Dice| dice.of([Bound::Inclusive, Bound::Exclusive]);
+    let link_life = match dice.below(6) {
+        0 if trouble.links => LinkLife::Uses(1),
+        1 | 2 if trouble.links => LinkLife::Millis(dice.of([0, 200, 2_000, 30_000, 10 * MINUTE])),
+        _ => LinkLife::Unlimited,
+    };
+    // Where links hardly work, a page must hold what lies in a second: else nobody could read it.
+    let page_items = if link_life == LinkLife::Unlimited {
+        dice.of([None, Some(1), Some(3), Some(7), Some(20), Some(50)])
+    } else {
+        dice.of([None, Some(50)])
+    };
     StreamSettings {
         order: dice.of([Order::NewestFirst, Order::OldestFirst]),
         from: bound(dice),
@@ -126,16 +139,12 @@ fn list(dice: &mut Dice, trouble: Trouble, realm: Realm) -> StreamSettings {
         last_page: dice.of([LastPage::LinkWhenMore, LastPage::LinkWhenFull, LastPage::TrailingEmptyPage]),
         link_window: dice.of([LinkWindow::Whole, LinkWindow::WithoutEnd, LinkWindow::Remembered]),
         link_style: dice.of(LinkStyle::ALL),
-        link_life: match dice.below(6) {
-            0 if trouble.links => LinkLife::Uses(1),
-            1 | 2 if trouble.links => LinkLife::Millis(dice.of([0, 200, 2_000, 30_000, 10 * MINUTE])),
-            _ => LinkLife::Unlimited,
-        },
+        link_life,
         expired_link_status: match realm {
             Realm::Honest => dice.of([400, 404, 410]),
             Realm::Lying => dice.of([200, 400]),
         },
-        page_items: dice.of([None, Some(1), Some(3), Some(7), Some(20), Some(50)]),
+        page_items,
         slow_above_listed: (trouble.links && dice.chance(1, 4)).then(|| dice.of([40, 100])),
         empty_page: dice.of([EmptyPage::List, EmptyPage::Null, EmptyPage::Missing]),
         ..StreamSettings::newest_first()
