@@ -125,18 +125,20 @@ fn list(dice: &mut Dice, trouble: Trouble, realm: Realm) -> StreamSettings {
         1 | 2 if trouble.links => LinkLife::Millis(dice.of([0, 200, 2_000, 30_000, 10 * MINUTE])),
         _ => LinkLife::Unlimited,
     };
-    // Where links hardly work, a page must hold what lies in a second: else nobody could read it.
-    let page_items = if link_life == LinkLife::Unlimited {
-        dice.of([None, Some(1), Some(3), Some(7), Some(20), Some(50)])
+    // Where links hardly work, a page must hold what lies in a second, and not lead on without need: else nobody could
+    // read it.
+    let (page_items, last_page) = if link_life == LinkLife::Unlimited {
+        let last_page = dice.of([LastPage::LinkWhenMore, LastPage::LinkWhenFull, LastPage::TrailingEmptyPage]);
+        (dice.of([None, Some(1), Some(3), Some(7), Some(20), Some(50)]), last_page)
     } else {
-        dice.of([None, Some(50)])
+        (dice.of([None, Some(50)]), LastPage::LinkWhenMore)
     };
     StreamSettings {
         order: dice.of([Order::NewestFirst, Order::OldestFirst]),
         from: bound(dice),
         to: bound(dice),
         paging: dice.of([Paging::Offset, Paging::ShiftingCursor, Paging::AnchoredCursor, Paging::SnapshotCursor]),
-        last_page: dice.of([LastPage::LinkWhenMore, LastPage::LinkWhenFull, LastPage::TrailingEmptyPage]),
+        last_page,
         link_window: dice.of([LinkWindow::Whole, LinkWindow::WithoutEnd, LinkWindow::Remembered]),
         link_style: dice.of(LinkStyle::ALL),
         link_life,
@@ -145,7 +147,7 @@ fn list(dice: &mut Dice, trouble: Trouble, realm: Realm) -> StreamSettings {
             Realm::Lying => dice.of([200, 400]),
         },
         page_items,
-        slow_above_listed: (trouble.links && dice.chance(1, 4)).then(|| dice.of([40, 100])),
+        slow_above_listed: (trouble.links && dice.chance(1, 4)).then(|| dice.of([70, 120])),
         empty_page: dice.of([EmptyPage::List, EmptyPage::Null, EmptyPage::Missing]),
         ..StreamSettings::newest_first()
     }

@@ -9,7 +9,7 @@ use crate::oracle::{Invariant, Violation};
 use crate::scenario::{DAY, Deed, MINUTE, SECOND, Weather};
 
 /// Calls that the end may take, in each of its rounds.
-const MOST_CALLS: u32 = 6_000;
+const MOST_CALLS: u32 = 3_000;
 
 /// How long the end may take, in each of its rounds: the longest wait that is believed is a day, and what is set aside waits
 /// six hours at most.
