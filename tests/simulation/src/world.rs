@@ -229,7 +229,10 @@ impl<'a> World<'a> {
                 self.ahead = if self.scenario.nature.dates { ms } else { 0 };
                 User::ALL.into_iter().for_each(|user| self.ledger.tokens_may_die(user));
             }
-            Deed::Stop => self.stopping = true,
+            Deed::Stop => {
+                self.ledger.disturbed();
+                self.stopping = true;
+            }
         }
         Ok(())
     }

@@ -33,6 +33,11 @@ impl Causes {
         self.quiet = true;
     }
 
+    /// The call is cut short.
+    pub(super) fn disturbed(&mut self) {
+        self.quiet = false;
+    }
+
     /// Whether nothing went wrong since the call began.
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet

@@ -132,6 +132,11 @@ impl Ledger {
         self.causes.tokens_may_die(user);
     }
 
+    /// The call is cut short.
+    pub fn disturbed(&mut self) {
+        self.causes.disturbed();
+    }
+
     /// Whether nothing went wrong in the call.
     pub fn was_quiet(&self) -> bool {
         self.causes.is_quiet()

@@ -73,8 +73,13 @@ impl Scenario {
         // Neighbouring numbers must not make similar worlds.
         let dice = &mut Dice::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5157_u64);
         let trouble = Trouble::draw(dice);
-        let nature = nature(dice, trouble, realm);
-        let knobs = knobs(dice, trouble);
+        let mut nature = nature(dice, trouble, realm);
+        let mut knobs = knobs(dice, trouble);
+        if nature.rate_limit.is_some() {
+            // What is read again in each round must fit into what is allowed.
+            knobs.types.clear();
+            nature.lists.iter_mut().for_each(|list| list.page_items = list.page_items.filter(|items| *items >= 20));
+        }
         let length = dice.of([0, 20 * MINUTE, 2 * HOUR, 12 * HOUR, 2 * DAY]);
         let items = items(dice, trouble, &knobs, length);
         let steps = steps(dice, trouble, realm, &knobs, length);
