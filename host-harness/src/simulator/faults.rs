@@ -175,6 +175,8 @@ pub struct ScriptedFault {
     account: Option<String>,
     nth: u32,
     times: u32,
+    /// Of the matching requests one in so many.
+    every: u32,
     met: u32,
 }
 
@@ -188,7 +190,7 @@ impl ScriptedFault {
     /// For the first request to any endpoint, once.
     #[must_use]
     pub fn anywhere(fault: Fault) -> Self {
-        Self { fault, endpoint: None, account: None, nth: 1, times: 1, met: 0 }
+        Self { fault, endpoint: None, account: None, nth: 1, times: 1, every: 1, met: 0 }
     }
 
     /// Only requests with a token of this account match.
@@ -212,6 +214,15 @@ impl ScriptedFault {
         self
     }
 
+    /// For ever, on each `n`-th matching request.
+    #[must_use]
+    pub fn every(mut self, n: u32) -> Self {
+        self.every = n.max(1);
+        self.nth = self.every;
+        self.times = u32::MAX;
+        self
+    }
+
     /// Counts a request; whether the fault is due.
     fn meet(&mut self, endpoint: Endpoint, account: Option<&str>) -> bool {
         let matches = self.endpoint.is_none_or(|wanted| wanted == endpoint)
@@ -220,7 +231,7 @@ impl ScriptedFault {
             return false;
         }
         self.met = self.met.saturating_add(1);
-        self.met >= self.nth && (self.met - self.nth) < self.times
+        self.met >= self.nth && (self.met - self.nth) < self.times && (self.met - self.nth).is_multiple_of(self.every)
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// How it is called once everything works again.
     pub settled: CallSpec,
+    /// Whether what is wrong with the server at the end stays so: collecting must come to an end all the same.
+    pub weather_stays: bool,
 }
 
 /// What stays as it is for the whole world.

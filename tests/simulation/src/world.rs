@@ -290,6 +290,10 @@ impl<'a> World<'a> {
                 // What was to happen meanwhile happens all the same.
                 Due::Deed(Deed::Stop) if is_over => continue,
                 Due::Deed(deed) => {
+                    if let Deed::ExpireAccess(user) = deed {
+                        // A token that dies right after the one refresh of a call.
+                        self.ledger.tokens_may_die(user);
+                    }
                     self.deed(deed)?;
                     continue;
                 }

@@ -84,7 +84,7 @@ impl Scenario {
         let items = items(dice, trouble, &knobs, length);
         let steps = steps(dice, trouble, realm, &knobs, length);
         let settled = CallSpec { max_events: if trouble.small { dice.of([None, Some(3), Some(20)]) } else { None }, ..CallSpec::plain() };
-        Self { seed: dice.number(), nature, knobs, items, steps, settled }
+        Self { seed: dice.number(), nature, knobs, items, steps, settled, weather_stays: false }
     }
 }
 

@@ -18,7 +18,9 @@ const LONGEST: i64 = 20 * DAY;
 impl World<'_> {
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
         self.trace.line(|| "SETTLE".to_owned());
-        self.set_weather(Weather::calm());
+        if !self.scenario.weather_stays {
+            self.set_weather(Weather::calm());
+        }
         self.deed(Deed::Ahead(0))?;
         self.deed(Deed::Licence(true))?;
         self.drain()?;
