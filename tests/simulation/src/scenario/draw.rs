@@ -82,9 +82,25 @@ impl Scenario {
         }
         let length = dice.of([0, 20 * MINUTE, 2 * HOUR, 12 * HOUR, 2 * DAY]);
         let items = items(dice, trouble, &knobs, length);
+        nature.lists.iter_mut().zip(Stream::ALL).for_each(|(list, stream)| make_readable(list, stream, &items));
         let steps = steps(dice, trouble, realm, &knobs, length);
         let settled = CallSpec { max_events: if trouble.small { dice.of([None, Some(3), Some(20)]) } else { None }, ..CallSpec::plain() };
         Self { seed: dice.number(), nature, knobs, items, steps, settled, weather_stays: false }
+    }
+}
+
+/// How long the shortest request is, with its edges, in ms.
+const SHORTEST: i64 = 4 * SECOND;
+
+/// What lies within the shortest request must fit on a page where links hardly work, and be given at once where a gateway
+/// gives up: else nobody could read it.
+fn make_readable(list: &mut StreamSettings, stream: Stream, items: &[Item]) {
+    let times: Vec<i64> = items.iter().filter(|item| item.stream == stream).map(|item| item.created).collect();
+    let around = |time: &i64| times.iter().filter(|other| (0..=SHORTEST).contains(&(**other - time))).count();
+    let dense = times.iter().map(around).max().unwrap_or_default();
+    list.slow_above_listed = list.slow_above_listed.map(|most| most.max(dense));
+    if list.link_life != LinkLife::Unlimited {
+        list.page_items = list.page_items.map(|most| most.max(dense));
     }
 }
 
@@ -130,13 +146,11 @@ fn list(dice: &mut Dice, trouble: Trouble, realm: Realm) -> StreamSettings {
         1 | 2 if trouble.links => LinkLife::Millis(dice.of([0, 200, 2_000, 30_000, 10 * MINUTE])),
         _ => LinkLife::Unlimited,
     };
-    // Where links hardly work, a page must hold what lies in a second, and not lead on without need: else nobody could
-    // read it.
-    let (page_items, last_page) = if link_life == LinkLife::Unlimited {
-        let last_page = dice.of([LastPage::LinkWhenMore, LastPage::LinkWhenFull, LastPage::TrailingEmptyPage]);
-        (dice.of([None, Some(1), Some(3), Some(7), Some(20), Some(50)]), last_page)
+    // Where links hardly work, a page must not lead on without need: else nobody could read the list to its end.
+    let last_page = if link_life == LinkLife::Unlimited {
+        dice.of([LastPage::LinkWhenMore, LastPage::LinkWhenFull, LastPage::TrailingEmptyPage])
     } else {
-        (dice.of([None, Some(50)]), LastPage::LinkWhenMore)
+        LastPage::LinkWhenMore
     };
     StreamSettings {
         order: dice.of([Order::NewestFirst, Order::OldestFirst]),
@@ -151,8 +165,8 @@ fn list(dice: &mut Dice, trouble: Trouble, realm: Realm) -> StreamSettings {
             Realm::Honest => dice.of([400, 404, 410]),
             Realm::Lying => dice.of([200, 400]),
         },
-        page_items,
-        slow_above_listed: (trouble.links && dice.chance(1, 4)).then(|| dice.of([70, 120])),
+        page_items: dice.of([None, Some(1), Some(3), Some(7), Some(20), Some(50)]),
+        slow_above_listed: (trouble.links && dice.chance(1, 4)).then(|| dice.of([5, 40, 100])),
         empty_page: dice.of([EmptyPage::List, EmptyPage::Null, EmptyPage::Missing]),
         ..StreamSettings::newest_first()
     }
