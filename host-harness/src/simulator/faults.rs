@@ -77,7 +77,8 @@ impl Fault {
             }
             Self::HtmlPage => Answer::html(StatusCode::OK, gateway_page("Scheduled maintenance")),
             Self::ErrorAsSuccess => {
-                Refusal { status: StatusCode::OK, ..Refusal::new(StatusCode::OK, "The backend failed.") }.answer(tracking_id)
+                Refusal { status: StatusCode::OK, ..Refusal::new(StatusCode::OK, "The backend failed.") }
+                    .answer(tracking_id)
             }
             Self::Redirect(location) => Answer::redirect(location),
             Self::NoAnswer => Answer::json(StatusCode::OK, Bytes::new()).delivered(Delivery::Never),

@@ -56,7 +56,8 @@ impl SimulatedTenant {
     #[must_use]
     pub fn answer(&self, request: InProcessRequest<'_>) -> InProcessAnswer {
         let mut headers = HeaderMap::new();
-        if let Some(bearer) = request.bearer.and_then(|bearer| HeaderValue::from_str(&format!("Bearer {bearer}")).ok()) {
+        if let Some(bearer) = request.bearer.and_then(|bearer| HeaderValue::from_str(&format!("Bearer {bearer}")).ok())
+        {
             headers.insert(AUTHORIZATION, bearer);
         }
         if request.form.is_some() {

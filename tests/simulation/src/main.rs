@@ -1,7 +1,8 @@
-//! `soak` runs many worlds, `replay` one, line by line.
+//! `soak` runs many worlds, `replay` one, line by line, `shrink` makes a broken one small.
 
 use std::process::ExitCode;
 
+use cisco_webex_plugin::defect::{self, Defect};
 use clap::{Parser, Subcommand};
 use webex_simulation::scenario::{Realm, Scenario};
 use webex_simulation::shrink::shrink;
@@ -32,6 +33,9 @@ enum Command {
         /// Servers also give answers that look like the end of a list and are not.
         #[arg(long)]
         lying: bool,
+        /// A mistake that the core makes on purpose, as `NothingIsSeen`.
+        #[arg(long, value_parser = defect)]
+        defect: Option<Defect>,
     },
     /// Makes a broken world smaller, prints it, and what happens in it.
     Shrink {
@@ -40,6 +44,9 @@ enum Command {
         /// As for `soak`.
         #[arg(long)]
         lying: bool,
+        /// As for `soak`.
+        #[arg(long, value_parser = defect)]
+        defect: Option<Defect>,
     },
     /// Runs one world and prints what happened.
     Replay {
@@ -48,15 +55,19 @@ enum Command {
         /// As for `soak`.
         #[arg(long)]
         lying: bool,
+        /// As for `soak`.
+        #[arg(long, value_parser = defect)]
+        defect: Option<Defect>,
     },
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Soak { seeds, from, jobs, lying } => {
+        Command::Soak { seeds, from, jobs, lying, defect } => {
             let mut soak = Soak::of(from, seeds);
             soak.jobs = jobs.unwrap_or(soak.jobs);
             soak.realm = realm(lying);
+            soak.defect = defect;
             let started = std::time::Instant::now();
             let summary = soak.run(|found| println!("seed {}: {}", found.seed, found.violation));
             println!(
@@ -68,7 +79,8 @@ fn main() -> ExitCode {
             );
             if summary.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Command::Shrink { seed, lying } => {
+        Command::Shrink { seed, lying, defect } => {
+            defect::set(defect);
             let scenario = Scenario::draw(seed, realm(lying));
             let Some(violation) = world::run(&scenario, Detail::None, None).violation else {
                 println!("nothing is wrong in world {seed}");
@@ -81,7 +93,8 @@ fn main() -> ExitCode {
             println!("{:#?}\n{}", small.scenario, small.violation);
             ExitCode::FAILURE
         }
-        Command::Replay { seed, lying } => {
+        Command::Replay { seed, lying, defect } => {
+            defect::set(defect);
             let scenario = Scenario::draw(seed, realm(lying));
             let outcome = world::run(&scenario, Detail::Lines, None);
             for line in outcome.trace.clone().into_lines() {
@@ -96,6 +109,11 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+fn defect(name: &str) -> Result<Defect, String> {
+    let named = Defect::ALL.into_iter().find(|defect| format!("{defect:?}") == name);
+    named.ok_or_else(|| format!("one of {:?}", Defect::ALL))
 }
 
 fn realm(lying: bool) -> Realm {

@@ -7,7 +7,7 @@ mod weather;
 use cisco_webex_plugin::settings::Settings;
 use cisco_webex_plugin::stream::{Stream, User};
 use host_harness::simulator::{
-    OFFICER_CLIENT_ID, RateLimit, StreamSettings, TokenSettings, ADMIN_CLIENT_ID, REDIRECT_URI,
+    ADMIN_CLIENT_ID, OFFICER_CLIENT_ID, REDIRECT_URI, RateLimit, StreamSettings, TokenSettings,
 };
 
 pub use draw::Realm;

@@ -21,11 +21,8 @@ pub struct Shrunk {
 
 /// Makes the world smaller as long as it breaks the same invariant; always the same way.
 pub fn shrink(scenario: &Scenario, violation: &Violation, host_defect: Option<HostDefect>) -> Shrunk {
-    let mut search = Search {
-        best: Shrunk { scenario: scenario.clone(), violation: violation.clone() },
-        host_defect,
-        trials: 0,
-    };
+    let mut search =
+        Search { best: Shrunk { scenario: scenario.clone(), violation: violation.clone() }, host_defect, trials: 0 };
     for _ in 0..4 {
         let before = search.size();
         search.drop_parts(|scenario| &mut scenario.steps);

@@ -1,8 +1,8 @@
 //! Many worlds, on several threads.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use cisco_webex_plugin::defect::{self, Defect};

@@ -429,7 +429,6 @@ impl<'a> World<'a> {
         self.trace.line(|| format!("{:>8} {who} {line}", self.now - START));
         answer
     }
-
 }
 
 /// Whether the origin answered itself, by the name of the fault.

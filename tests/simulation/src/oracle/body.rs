@@ -2,11 +2,11 @@
 
 /// A JSON text without white space between tokens, as its members where it is an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body {
+pub(super) struct Body {
     /// Key with quotes, and value, in their order; none: not an object.
-    pub members: Option<Vec<(String, String)>>,
+    pub(super) members: Option<Vec<(String, String)>>,
     /// Without white space between tokens.
-    pub text: String,
+    pub(super) text: String,
 }
 
 /// What the plugin adds.
@@ -14,7 +14,7 @@ const ADDED: [&str; 2] = ["\"_time\"", "\"source_log_type\""];
 
 impl Body {
     /// Of valid JSON.
-    pub fn read(json: &str) -> Self {
+    pub(super) fn read(json: &str) -> Self {
         let text = minified(json);
         let inner = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         let members = inner.map(|inner| {
@@ -28,14 +28,14 @@ impl Body {
     }
 
     /// The last value of a key.
-    pub fn value(&self, key: &str) -> Option<&str> {
+    pub(super) fn value(&self, key: &str) -> Option<&str> {
         let quoted = format!("\"{key}\"");
         let members = self.members.as_deref().unwrap_or_default();
         members.iter().rev().find(|(name, _)| *name == quoted).map(|(_, value)| value.as_str())
     }
 
     /// What tells items apart: everything but the two fields that the plugin adds.
-    pub fn served(&self) -> String {
+    pub(super) fn served(&self) -> String {
         match &self.members {
             None => self.text.clone(),
             Some(members) => {
@@ -50,7 +50,7 @@ impl Body {
     }
 
     /// The same of a delivered body: an item that is no object was wrapped.
-    pub fn delivered(&self) -> String {
+    pub(super) fn delivered(&self) -> String {
         match self.members.as_deref() {
             Some([(key, value), rest @ ..])
                 if key == "\"_raw\"" && rest.iter().all(|(key, _)| ADDED.contains(&key.as_str())) =>
@@ -62,7 +62,7 @@ impl Body {
     }
 
     /// How often a key stands at the top.
-    pub fn count(&self, key: &str) -> usize {
+    pub(super) fn count(&self, key: &str) -> usize {
         let quoted = format!("\"{key}\"");
         self.members.iter().flatten().filter(|(name, _)| *name == quoted).count()
     }
@@ -128,7 +128,9 @@ mod tests {
 
     #[test]
     fn another_order_number_or_escape_is_a_difference() {
-        for (one, other) in [(r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#), ("{\"a\":1.0}", "{\"a\":1}"), (r#"["\u0041"]"#, r#"["A"]"#)] {
+        for (one, other) in
+            [(r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#), ("{\"a\":1.0}", "{\"a\":1}"), (r#"["\u0041"]"#, r#"["A"]"#)]
+        {
             assert_ne!(Body::read(one).served(), Body::read(other).served());
         }
     }

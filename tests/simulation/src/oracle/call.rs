@@ -81,10 +81,16 @@ impl CallFacts {
             return fail(Invariant::I4, format!("{stream} reports {} delivered, and {count} are", report.delivered));
         }
         if count > u64::from(self.max_events.max(1)) {
-            return fail(Invariant::I7, format!("{count} events of {stream}, at most {} were asked for", self.max_events));
+            return fail(
+                Invariant::I7,
+                format!("{count} events of {stream}, at most {} were asked for", self.max_events),
+            );
         }
         if count > 1 && bytes > self.max_bytes {
-            return fail(Invariant::I7, format!("{bytes} bytes of {stream}, at most {} were asked for", self.max_bytes));
+            return fail(
+                Invariant::I7,
+                format!("{bytes} bytes of {stream}, at most {} were asked for", self.max_bytes),
+            );
         }
         if report.requests > MOST_REQUESTS {
             return fail(Invariant::I7, format!("{} requests of {stream} in one call", report.requests));
@@ -115,7 +121,10 @@ impl CallFacts {
             // By a clock that nobody has contradicted yet, a first fetch may begin later than the origin's now.
             let is_begun = lane.window.start() < frontier;
             if self.dates && is_begun && frontier.as_millis() > self.ended {
-                return fail(Invariant::I2, format!("the frontier {frontier} of {stream} is beyond the origin's clock"));
+                return fail(
+                    Invariant::I2,
+                    format!("the frontier {frontier} of {stream} is beyond the origin's clock"),
+                );
             }
             if !self.dates && frontier.as_millis() > self.ended + HOUR {
                 return fail(Invariant::I2, format!("the frontier {frontier} of {stream} is in the future"));

@@ -101,7 +101,16 @@ impl Ledger {
             entries,
             by_served,
             ids: BTreeSet::new(),
-            courses: [const { Course { from: None, start: i64::MIN, watermark: None, may_go_back: false, gaps: Vec::new(), failure: None } }; 3],
+            courses: [const {
+                Course {
+                    from: None,
+                    start: i64::MIN,
+                    watermark: None,
+                    may_go_back: false,
+                    gaps: Vec::new(),
+                    failure: None,
+                }
+            }; 3],
             causes: Causes::default(),
             overlap,
             knobs: scenario.knobs.clone(),

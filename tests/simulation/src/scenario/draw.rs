@@ -84,7 +84,10 @@ impl Scenario {
         let items = items(dice, trouble, &knobs, length);
         nature.lists.iter_mut().zip(Stream::ALL).for_each(|(list, stream)| make_readable(list, stream, &items));
         let steps = steps(dice, trouble, realm, &knobs, length);
-        let settled = CallSpec { max_events: if trouble.small { dice.of([None, Some(3), Some(20)]) } else { None }, ..CallSpec::plain() };
+        let settled = CallSpec {
+            max_events: if trouble.small { dice.of([None, Some(3), Some(20)]) } else { None },
+            ..CallSpec::plain()
+        };
         Self { seed: dice.number(), nature, knobs, items, steps, settled, weather_stays: false }
     }
 }
@@ -331,9 +334,8 @@ fn call(dice: &mut Dice, trouble: Trouble, knobs: &Knobs) -> CallSpec {
         max_bytes: if small { dice.of([None, None, Some(1), Some(2_000)]) } else { None },
         budget: if small { dice.of([None, Some(1), Some(1_000), Some(10 * SECOND)]) } else { None },
         crash: (trouble.crashes && dice.chance(1, 3)).then(|| Crash {
-            effect: u32::try_from(dice.of([3, 12, 40, 150])).map_or(0, |most: u32| {
-                u32::try_from(dice.below(u64::from(most))).unwrap_or_default()
-            }),
+            effect: u32::try_from(dice.of([3, 12, 40, 150]))
+                .map_or(0, |most: u32| u32::try_from(dice.below(u64::from(most))).unwrap_or_default()),
             done: dice.chance(1, 2),
         }),
         sink: if trouble.sinks {

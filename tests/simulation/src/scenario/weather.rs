@@ -42,7 +42,8 @@ impl Weather {
             }
             3 | 4 => {
                 // An outage of one endpoint, or of all.
-                let endpoint = dice.of([None, Some(LISTS[0]), Some(LISTS[1]), Some(LISTS[2]), Some(Endpoint::AccessToken)]);
+                let endpoint =
+                    dice.of([None, Some(LISTS[0]), Some(LISTS[1]), Some(LISTS[2]), Some(Endpoint::AccessToken)]);
                 weather.random.push(RandomFault { endpoint, rate: 1.0, faults: vec![fault(dice, realm)] });
             }
             5 => {

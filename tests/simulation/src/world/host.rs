@@ -39,13 +39,16 @@ impl World<'_> {
         Ok(after)
     }
 
-    pub(super) fn re_read(&mut self, from: i64, to: i64, allow_repeats: bool, spec: &CallSpec) -> Result<(), Violation> {
+    pub(super) fn re_read(
+        &mut self,
+        from: i64,
+        to: i64,
+        allow_repeats: bool,
+        spec: &CallSpec,
+    ) -> Result<(), Violation> {
         let now = self.local_now();
-        let range = ReRead {
-            from: Timestamp::from_millis(now - from),
-            to: Timestamp::from_millis(now - to),
-            allow_repeats,
-        };
+        let range =
+            ReRead { from: Timestamp::from_millis(now - from), to: Timestamp::from_millis(now - to), allow_repeats };
         for _ in 0..MOST_RE_READS {
             // A clock that was set back since would make it a stretch of the future.
             if range.to.as_millis() > self.local_now() || self.stored.is_none() {

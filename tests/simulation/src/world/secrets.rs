@@ -7,20 +7,20 @@ use cisco_webex_plugin::secret::{Revision, Secret, SecretName, Versioned};
 
 /// The secrets of one tenant.
 #[derive(Debug, Default)]
-pub struct Secrets {
+pub(super) struct Secrets {
     values: BTreeMap<SecretName, (String, u64)>,
     revisions: u64,
 }
 
 impl Secrets {
     /// A person puts a secret there.
-    pub fn put(&mut self, name: SecretName, value: &str) {
+    pub(super) fn put(&mut self, name: SecretName, value: &str) {
         self.revisions += 1;
         self.values.insert(name, (value.to_owned(), self.revisions));
     }
 
     /// What the plugin reads.
-    pub fn get(&self, name: SecretName) -> Option<Versioned> {
+    pub(super) fn get(&self, name: SecretName) -> Option<Versioned> {
         self.values.get(&name).map(|(value, revision)| Versioned {
             value: Secret::new(value.clone()),
             revision: Revision(revision.to_string()),
@@ -31,7 +31,7 @@ impl Secrets {
     ///
     /// # Errors
     /// Somebody has written since `expected` was read, or the name is not the plugin's to write.
-    pub fn replace(
+    pub(super) fn replace(
         &mut self,
         name: SecretName,
         expected: Option<&Revision>,

@@ -3,13 +3,13 @@
 use cisco_webex_plugin::failure::Code;
 use cisco_webex_plugin::fetch::Next;
 
-use super::host::After;
 use super::World;
+use super::host::After;
 use crate::oracle::{Invariant, Violation};
 use crate::scenario::{DAY, Deed, MINUTE, SECOND, Weather};
 
 /// Calls that the end may take, in each of its rounds.
-const MOST_CALLS: u32 = 3_000;
+const MOST_CALLS: u32 = 1_500;
 
 /// How long the end may take, in each of its rounds: the longest wait that is believed is a day, and what is set aside waits
 /// six hours at most.

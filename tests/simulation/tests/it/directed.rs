@@ -1,10 +1,10 @@
 //! Faults that do not end: all events arrive, once, and collecting comes to an end by itself.
 
 use cisco_webex_plugin::stream::Stream;
-use host_harness::simulator::{Fault, RandomFault, RateLimit, RetryAfter, ScriptedFault, StreamSettings, TokenSettings};
-use webex_simulation::scenario::{
-    CallSpec, DAY, HOUR, Item, Kind, Knobs, Nature, START, Scenario, Step, Weather,
+use host_harness::simulator::{
+    Fault, RandomFault, RateLimit, RetryAfter, ScriptedFault, StreamSettings, TokenSettings,
 };
+use webex_simulation::scenario::{CallSpec, DAY, HOUR, Item, Kind, Knobs, Nature, START, Scenario, Step, Weather};
 use webex_simulation::trace::Detail;
 use webex_simulation::world;
 

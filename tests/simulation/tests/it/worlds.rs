@@ -14,7 +14,8 @@ fn every_promise_holds_in_every_world() {
     assert_eq!(summary.worlds, SEEDS);
     let Some(first) = summary.found.first() else { return };
     let small = shrink(&Scenario::draw(first.seed, Realm::Honest), &first.violation, None);
-    let all: Vec<String> = summary.found.iter().map(|found| format!("seed {}: {}", found.seed, found.violation)).collect();
+    let all: Vec<String> =
+        summary.found.iter().map(|found| format!("seed {}: {}", found.seed, found.violation)).collect();
     panic!(
         "{} of {SEEDS} worlds are broken:\n{}\n\nThe first one, made small: {:#?}\n{}\n\nTo see it: cargo run -p webex-simulation -- replay {}",
         all.len(),
