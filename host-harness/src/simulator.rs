@@ -1,4 +1,5 @@
-//! A Webex tenant that is simulated: a real HTTP/1.1 server on loopback that answers as Webex does.
+//! A Webex tenant that is simulated: a real HTTP/1.1 server on loopback, or a value in the process, that answers as Webex
+//! does.
 //!
 //! It serves the three list endpoints, events by id, categories, organizations, the person behind a token, and both
 //! endpoints of sign-in. What nobody knows about Webex - page order, bounds, cursors, links - is a setting. Everything
@@ -24,6 +25,7 @@ mod endpoint;
 mod event_store;
 mod faults;
 mod generate;
+mod in_process;
 mod listing;
 mod live;
 mod oauth;
@@ -51,13 +53,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use server::{Listener, Server};
 use tenant::Tenant;
 
+pub use answer::Delivery;
 pub use clock::{Clock, iso};
 pub use endpoint::Endpoint;
 pub use event_store::{ListedEvent, LoadError};
 pub use faults::{CutLength, Fault, Latency, RandomFault, RetryAfter, ScriptedFault, WrongLink};
 pub use generate::{GeneratorSettings, Organization};
+pub use in_process::{InProcessAnswer, InProcessRequest};
 pub use listing::{
-    Bound, LastPage, LinkLife, LinkStyle, LinkWindow, ListingDelay, Order, OverCap, Paging, StreamSettings,
+    Bound, EmptyPage, LastPage, LinkLife, LinkStyle, LinkWindow, ListingDelay, Order, OverCap, Paging, StreamSettings,
 };
 pub use live::LiveRates;
 pub use oauth::{
@@ -75,7 +79,8 @@ pub use stream::Stream;
 pub struct SimulatedTenant {
     tenant: Arc<Mutex<Tenant>>,
     origin: String,
-    server: Server,
+    /// None: it answers in the process only.
+    server: Option<Server>,
 }
 
 impl SimulatedTenant {
@@ -88,12 +93,14 @@ impl SimulatedTenant {
         let origin = listener.origin();
         let tenant = Arc::new(Mutex::new(Tenant::new(settings, origin.clone())));
         let server = listener.serve(Arc::clone(&tenant));
-        Ok(Self { tenant, origin, server })
+        Ok(Self { tenant, origin, server: Some(server) })
     }
 
     /// Stops it, and returns when port and connections are closed.
     pub async fn stop(self) {
-        self.server.stop().await;
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
     }
 
     /// `http://127.0.0.1:PORT`, without `/v1`.

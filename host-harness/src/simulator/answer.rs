@@ -17,7 +17,7 @@ pub(super) struct Answer {
 
 /// How much of an answer arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub enum Delivery {
     /// All of it.
     Whole,
     /// The connection is reset before the first byte.

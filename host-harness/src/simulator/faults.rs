@@ -44,6 +44,10 @@ pub enum Fault {
     ItemsNull,
     /// An empty page in place of this one, whose next link leads to this one.
     EmptyPageWithNext,
+    /// The page, whose next link leads to it once more.
+    SamePageNext,
+    /// 200 with the body of an error, and no items.
+    ErrorAsSuccess,
     /// The page with another next link.
     NextLink(WrongLink),
     /// The answer comes this many milliseconds later.
@@ -72,6 +76,10 @@ impl Fault {
                 }
             }
             Self::HtmlPage => Answer::html(StatusCode::OK, gateway_page("Scheduled maintenance")),
+            Self::ErrorAsSuccess => {
+                Refusal { status: StatusCode::OK, ..Refusal::new(StatusCode::OK, "The backend failed.") }
+                    .answer(tracking_id)
+            }
             Self::Redirect(location) => Answer::redirect(location),
             Self::NoAnswer => Answer::json(StatusCode::OK, Bytes::new()).delivered(Delivery::Never),
             Self::ResetBeforeAnswer
@@ -81,6 +89,7 @@ impl Fault {
             | Self::ItemsMissing
             | Self::ItemsNull
             | Self::EmptyPageWithNext
+            | Self::SamePageNext
             | Self::NextLink(_)
             | Self::Slow(_) => return None,
         })
@@ -167,6 +176,8 @@ pub struct ScriptedFault {
     account: Option<String>,
     nth: u32,
     times: u32,
+    /// Of the matching requests one in so many.
+    every: u32,
     met: u32,
 }
 
@@ -180,7 +191,7 @@ impl ScriptedFault {
     /// For the first request to any endpoint, once.
     #[must_use]
     pub fn anywhere(fault: Fault) -> Self {
-        Self { fault, endpoint: None, account: None, nth: 1, times: 1, met: 0 }
+        Self { fault, endpoint: None, account: None, nth: 1, times: 1, every: 1, met: 0 }
     }
 
     /// Only requests with a token of this account match.
@@ -204,6 +215,15 @@ impl ScriptedFault {
         self
     }
 
+    /// For ever, on each `n`-th matching request.
+    #[must_use]
+    pub fn every(mut self, n: u32) -> Self {
+        self.every = n.max(1);
+        self.nth = self.every;
+        self.times = u32::MAX;
+        self
+    }
+
     /// Counts a request; whether the fault is due.
     fn meet(&mut self, endpoint: Endpoint, account: Option<&str>) -> bool {
         let matches = self.endpoint.is_none_or(|wanted| wanted == endpoint)
@@ -212,7 +232,7 @@ impl ScriptedFault {
             return false;
         }
         self.met = self.met.saturating_add(1);
-        self.met >= self.nth && (self.met - self.nth) < self.times
+        self.met >= self.nth && (self.met - self.nth) < self.times && (self.met - self.nth).is_multiple_of(self.every)
     }
 }
 

@@ -44,7 +44,7 @@ pub struct StreamSettings {
     pub link_style: LinkStyle,
     /// How long a next link works.
     pub link_life: LinkLife,
-    /// Status of a request with a next link that works no more: 400, 404 or 410.
+    /// Status of a request with a next link that works no more: 400, 404 or 410; with 200 it is an empty last page.
     pub expired_link_status: u16,
     /// How long after their `created` generated events are listed.
     pub listing_delay: ListingDelay,
@@ -52,6 +52,35 @@ pub struct StreamSettings {
     pub retention_ms: Option<i64>,
     /// What a `max` above the cap does.
     pub over_cap: OverCap,
+    /// Items on a page at most, whatever `max` says; none: as many as `max`.
+    pub page_items: Option<usize>,
+    /// A gateway answers 504 where `max` is more than this: the list is made too slowly.
+    pub slow_above_max: Option<usize>,
+    /// A gateway answers 504 where more events than this lie in the window.
+    pub slow_above_listed: Option<usize>,
+    /// How a page without items is written.
+    pub empty_page: EmptyPage,
+}
+
+/// How a page without items is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyPage {
+    /// `{"items":[]}`
+    List,
+    /// `{"items":null}`
+    Null,
+    /// `{}`
+    Missing,
+}
+
+impl EmptyPage {
+    pub(super) const fn body(self) -> &'static str {
+        match self {
+            Self::List => r#"{"items":[]}"#,
+            Self::Null => r#"{"items":null}"#,
+            Self::Missing => "{}",
+        }
+    }
 }
 
 impl StreamSettings {
@@ -71,6 +100,10 @@ impl StreamSettings {
             listing_delay: ListingDelay::default(),
             retention_ms: None,
             over_cap: OverCap::Refuse,
+            page_items: None,
+            slow_above_max: None,
+            slow_above_listed: None,
+            empty_page: EmptyPage::List,
         }
     }
 
@@ -109,6 +142,21 @@ pub(super) struct Listing {
     max: usize,
 }
 
+/// Why a list request gets no page of its list.
+pub(super) enum NoPage {
+    Refused(Refusal),
+    /// The gateway's 504.
+    TooSlow,
+    /// An empty page without a next link, in place of an expired one.
+    EmptyLast,
+}
+
+impl From<Refusal> for NoPage {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// What the endpoints need to know beside the stream's own settings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Circumstances<'a> {
@@ -126,14 +174,21 @@ impl Listing {
         params: &Params,
         about: Circumstances<'_>,
         issued: &mut IssuedLinks,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, NoPage> {
         let settings = about.settings;
         let max = window::max(params, stream, settings)?;
+        if settings.slow_above_max.is_some_and(|most| max > most) {
+            return Err(NoPage::TooSlow);
+        }
+        let max = settings.page_items.map_or(max, |most| max.min(most));
         let filter = Filter::parse(stream, params, about.recordings_need_filter)?;
         let window = || Window::parse(stream, params, about.now_ms, about.pro_pack);
-        let expired = || {
-            let status = StatusCode::from_u16(settings.expired_link_status).unwrap_or(StatusCode::BAD_REQUEST);
-            Refusal::new(status, "The link to this page has expired.")
+        let expired = || match StatusCode::from_u16(settings.expired_link_status) {
+            Ok(StatusCode::OK) => NoPage::EmptyLast,
+            status => {
+                let status = status.unwrap_or(StatusCode::BAD_REQUEST);
+                NoPage::Refused(Refusal::new(status, "The link to this page has expired."))
+            }
         };
         if let Some(text) = params.get(CURSOR) {
             let cursor = Cursor::decode(text, about.seed)
@@ -165,7 +220,7 @@ impl Listing {
     }
 
     /// The events of this page.
-    pub(super) fn page(&self, store: &EventStore, about: Circumstances<'_>) -> Page {
+    pub(super) fn page(&self, store: &EventStore, about: Circumstances<'_>) -> Result<Page, NoPage> {
         let list = List {
             events: store.stream(self.stream),
             settings: about.settings,
@@ -174,7 +229,10 @@ impl Listing {
             horizon_ms: self.horizon_ms.min(about.now_ms),
             now_ms: about.now_ms,
         };
-        list.page(self.position, self.max)
+        if about.settings.slow_above_listed.is_some_and(|most| list.count() > most) {
+            return Err(NoPage::TooSlow);
+        }
+        Ok(list.page(self.position, self.max))
     }
 
     /// Query of a link to `position`. With `resume` it differs from every other link to the same place.

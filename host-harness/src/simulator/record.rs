@@ -102,6 +102,11 @@ impl Record {
         self.requests.push(request);
     }
 
+    /// The latest request, which is not kept any more.
+    pub(super) fn take_last(&mut self) -> Option<RequestRecord> {
+        self.requests.pop()
+    }
+
     pub(super) fn leak(&mut self, request: u64, what: impl Into<String>) {
         self.leaks.push(Leak { request, what: what.into() });
     }

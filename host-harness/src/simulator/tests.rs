@@ -2,6 +2,7 @@
 
 mod client;
 mod faults;
+mod in_process;
 mod paging;
 mod refusals;
 mod sign_in;

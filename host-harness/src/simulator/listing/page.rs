@@ -97,6 +97,11 @@ impl<'a> List<'a> {
         Page { items, next }
     }
 
+    /// How many events lie in the window.
+    pub(in super::super) fn count(&self) -> usize {
+        self.in_window().iter().filter(|event| self.lists(event)).count()
+    }
+
     /// The start of the page that follows `items`.
     fn behind_page(&self, position: Position, items: &[Arc<StoredEvent>]) -> Position {
         match (self.settings.paging, position, items.last()) {

@@ -2,13 +2,23 @@
 
 use http::StatusCode;
 
-use super::super::answer::{Answer, Refusal};
+use super::super::answer::{Answer, Refusal, gateway_page};
 use super::super::faults::{Fault, WrongLink};
-use super::super::listing::{Circumstances, Listing};
+use super::super::listing::{Circumstances, Listing, NoPage};
 use super::super::params::Params;
 use super::super::settings::WithoutSecurityAudits;
 use super::super::stream::Stream;
 use super::{Received, Tenant};
+
+impl NoPage {
+    fn answer(self, empty: &'static str) -> Result<Answer, Refusal> {
+        match self {
+            Self::Refused(refusal) => Err(refusal),
+            Self::TooSlow => Ok(Answer::html(StatusCode::GATEWAY_TIMEOUT, gateway_page("Gateway Timeout"))),
+            Self::EmptyLast => Ok(Answer::json(StatusCode::OK, empty)),
+        }
+    }
+}
 
 impl Tenant {
     pub(super) fn list_answer(
@@ -29,7 +39,11 @@ impl Tenant {
             pro_pack: settings.pro_pack,
             recordings_need_filter: settings.recordings_need_filter,
         };
-        let listing = Listing::parse(stream, params, about, &mut self.links)?;
+        let empty = about.settings.empty_page.body();
+        let listing = match Listing::parse(stream, params, about, &mut self.links) {
+            Ok(listing) => listing,
+            Err(no_page) => return no_page.answer(empty),
+        };
         if stream == Stream::SecurityAudits && !(settings.pro_pack && settings.user_authentication_data) {
             return match settings.without_security_audits {
                 WithoutSecurityAudits::Refused => Err(Refusal::new(
@@ -40,11 +54,16 @@ impl Tenant {
             };
         }
 
-        let page = listing.page(&self.store, about);
+        let page = match listing.page(&self.store, about) {
+            Ok(page) => page,
+            Err(no_page) => return no_page.answer(empty),
+        };
         let mut raws: Vec<&str> = page.items.iter().map(|event| &*event.raw).collect();
         let (mut next, mut resume) = (page.next, None);
         if fault == Some(&Fault::EmptyPageWithNext) {
             raws.clear();
+        }
+        if matches!(fault, Some(Fault::EmptyPageWithNext | Fault::SamePageNext)) {
             next = Some(listing.position());
             // The link to the page that was held back differs from the request, or it would be a loop.
             self.resumes += 1;
@@ -55,6 +74,7 @@ impl Tenant {
         let body = match fault {
             Some(Fault::ItemsMissing) => "{}".to_owned(),
             Some(Fault::ItemsNull) => r#"{"items":null}"#.to_owned(),
+            _ if raws.is_empty() => empty.to_owned(),
             _ => format!(r#"{{"items":[{}]}}"#, raws.join(",")),
         };
         let items = if matches!(fault, Some(Fault::ItemsMissing | Fault::ItemsNull)) { 0 } else { raws.len() };

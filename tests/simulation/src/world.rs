@@ -1,0 +1,446 @@
+//! A world that runs: the simulated tenant, the real core, and a host by the contract, on one clock.
+
+mod host;
+mod job;
+mod secrets;
+mod settle;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use cisco_webex_plugin::effect::{Answer, Effect, HttpError, Moment, Request, Response, SecretsError};
+use cisco_webex_plugin::last_run::Stored;
+use cisco_webex_plugin::secret::SecretName;
+use cisco_webex_plugin::settings::Settings;
+use cisco_webex_plugin::stream::User;
+use cisco_webex_plugin::time::{Span, Timestamp};
+use host_harness::simulator::{
+    ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Clock, Delivery, InProcessRequest, OFFICER, OFFICER_CLIENT_ID,
+    OFFICER_CLIENT_SECRET, SimulatedTenant, TenantSettings,
+};
+
+use crate::dice::Dice;
+use crate::oracle::{Invariant, Ledger, Violation};
+use crate::scenario::{Deed, Knobs, ORIGIN, START, Scenario, Step, Weather, served};
+use crate::trace::{Detail, Trace};
+use job::{Happening, Job};
+use secrets::Secrets;
+
+/// The organization, as its bare UUID.
+pub const ORG: &str = "7d9b2c54-0000-4000-8000-000000000001";
+
+/// How long the host waits for one answer, in ms.
+pub const HTTP_TIMEOUT: i64 = 30_000;
+
+/// More effects than this in one call are a loop.
+const MOST_EFFECTS: u32 = 20_000;
+
+/// What is wrong with the host itself, to show that the oracle sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostDefect {
+    /// It stores the last-run before the sink has the events.
+    AcknowledgesBeforeTheSink,
+}
+
+/// A world that runs.
+pub struct World<'a> {
+    scenario: &'a Scenario,
+    defect: Option<HostDefect>,
+    tenant: Rc<SimulatedTenant>,
+    clock: Clock,
+    /// The origin's time, ms since the epoch.
+    now: i64,
+    /// How far this machine's clock is ahead of it.
+    ahead: i64,
+    stopping: bool,
+    dice: Dice,
+    weather: Weather,
+    secrets: Secrets,
+    knobs: Knobs,
+    settings: Rc<Settings>,
+    stored: Option<Stored>,
+    ledger: Ledger,
+    trace: Trace,
+    /// Calls in a row that changed nothing and were told to call again at once.
+    barren: u32,
+}
+
+/// What became of a world.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The first thing that was wrong.
+    pub violation: Option<Violation>,
+    /// Of everything that happened.
+    pub trace: Trace,
+    /// How much was done.
+    pub done: Done,
+}
+
+/// How much was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Calls of `fetch-events`.
+    pub calls: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Events that a sink took.
+    pub events: u64,
+    /// Runs that were killed.
+    pub crashes: u64,
+}
+
+/// Runs a world to its end.
+pub fn run(scenario: &Scenario, detail: Detail, defect: Option<HostDefect>) -> Outcome {
+    let mut world = match World::new(scenario, detail, defect) {
+        Ok(world) => world,
+        Err(violation) => {
+            return Outcome { violation: Some(violation), trace: Trace::new(detail), done: Done::default() };
+        }
+    };
+    let violation = world.play().err();
+    if let Some(violation) = &violation {
+        world.trace.line(|| format!("VIOLATION {violation}"));
+    }
+    Outcome { violation, trace: world.trace, done: world.ledger.done }
+}
+
+impl<'a> World<'a> {
+    fn new(scenario: &'a Scenario, detail: Detail, defect: Option<HostDefect>) -> Result<Self, Violation> {
+        let nature = &scenario.nature;
+        let clock = Clock::set_to(START);
+        let [admin_audits, security_audits, events] = nature.lists.clone();
+        let tenant = SimulatedTenant::in_process(
+            TenantSettings {
+                seed: scenario.seed,
+                clock: clock.clone(),
+                admin_audits,
+                security_audits,
+                events,
+                tokens: nature.tokens.clone(),
+                rate_limit: nature.rate_limit.clone(),
+                pro_pack: nature.pro_pack,
+                ..TenantSettings::default()
+            },
+            ORIGIN,
+        );
+        for item in &scenario.items {
+            tenant.add(served(item.stream), item.created, item.created + item.delay, item.raw());
+            if let Some(mended) = item.mended() {
+                tenant.mend(item.id(), mended);
+            }
+        }
+        let settings = scenario.knobs.settings().map_err(|message| Violation::new(Invariant::Host, message))?;
+        let mut secrets = Secrets::default();
+        secrets.put(SecretName::Credentials(User::Admin), ADMIN_CLIENT_SECRET);
+        secrets.put(SecretName::Credentials(User::ComplianceOfficer), OFFICER_CLIENT_SECRET);
+        let mut world = Self {
+            scenario,
+            defect,
+            tenant: Rc::new(tenant),
+            clock,
+            now: START,
+            ahead: nature.ahead,
+            stopping: false,
+            dice: Dice::new(scenario.seed),
+            weather: Weather::calm(),
+            secrets,
+            knobs: scenario.knobs.clone(),
+            settings: Rc::new(settings),
+            stored: None,
+            ledger: Ledger::new(scenario),
+            trace: Trace::new(detail),
+            barren: 0,
+        };
+        for user in User::ALL {
+            world.sign_in(user)?;
+        }
+        Ok(world)
+    }
+
+    fn play(&mut self) -> Result<(), Violation> {
+        for step in &self.scenario.steps {
+            match step {
+                Step::Call(spec) => {
+                    self.call_and_wait(spec)?;
+                }
+                Step::Pass(ms) => self.pass(*ms),
+                Step::Weather(weather) => self.set_weather(weather.clone()),
+                Step::Ahead(ms) => self.deed(Deed::Ahead(*ms))?,
+                Step::Deed(deed) => self.deed(*deed)?,
+                Step::Knobs(knobs) => self.set_knobs(knobs)?,
+                Step::Reset(stream, back) => self.reset(*stream, *back)?,
+                Step::ReRead { from, to, allow_repeats, call } => self.re_read(*from, *to, *allow_repeats, call)?,
+            }
+        }
+        self.settle()
+    }
+
+    fn pass(&mut self, ms: i64) {
+        self.now += ms;
+        self.clock.set(self.now);
+        self.trace.line(|| format!("        {ms} ms pass"));
+    }
+
+    fn local_now(&self) -> i64 {
+        self.now + self.ahead
+    }
+
+    fn moment(&self, begun: i64) -> Moment {
+        Moment {
+            now: Timestamp::from_millis(self.local_now()),
+            elapsed: Span::millis(self.now - begun),
+            stopping: self.stopping,
+        }
+    }
+
+    fn seed(&mut self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        for (part, byte) in seed.iter_mut().zip(std::iter::repeat_with(|| self.dice.number().to_le_bytes()).flatten()) {
+            *part = byte;
+        }
+        seed
+    }
+
+    fn set_weather(&mut self, weather: Weather) {
+        self.trace.line(|| format!("weather {weather:?}"));
+        self.tenant.change(|settings| settings.random_faults.clone_from(&weather.random));
+        self.tenant.clear_script();
+        for burst in &weather.bursts {
+            self.tenant.script(burst.clone());
+        }
+        self.weather = weather;
+    }
+
+    fn deed(&mut self, deed: Deed) -> Result<(), Violation> {
+        self.trace.line(|| format!("deed    {deed:?}"));
+        match deed {
+            Deed::Revoke(user) => {
+                self.ledger.tokens_may_die(user);
+                self.tenant.revoke(account(user));
+            }
+            Deed::ExpireAccess(user) => self.tenant.expire_access(account(user)),
+            Deed::ExpireRefresh(user) => {
+                self.ledger.tokens_may_die(user);
+                self.tenant.expire_refresh(account(user));
+            }
+            Deed::SignIn(user) => return self.sign_in(user),
+            Deed::Licence(has) => self.tenant.change(|settings| settings.pro_pack = has),
+            Deed::Ahead(ms) => {
+                self.ahead = if self.scenario.nature.dates { ms } else { 0 };
+                User::ALL.into_iter().for_each(|user| self.ledger.tokens_may_die(user));
+            }
+            Deed::Stop => {
+                self.ledger.disturbed();
+                self.stopping = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The user signs in as people do, or a person supplies a refresh token.
+    fn sign_in(&mut self, user: User) -> Result<(), Violation> {
+        if self.scenario.nature.service_app {
+            let (client, scopes) = match user {
+                User::Admin => (ADMIN_CLIENT_ID, "audit:events_read spark:kms"),
+                User::ComplianceOfficer => (OFFICER_CLIENT_ID, "spark-compliance:events_read spark:kms"),
+            };
+            let grant = self.tenant.grant(client, account(user), scopes);
+            self.secrets.put(SecretName::RefreshToken(user), grant.refresh_token.as_deref().unwrap_or_default());
+            return Ok(());
+        }
+        let seed = self.seed();
+        let moment = self.moment(self.now);
+        let settings = Rc::clone(&self.settings);
+        let job = Job::sign_in(seed, moment, settings, user, Rc::clone(&self.tenant), account(user));
+        let mut jobs = [(0, job)];
+        self.drive(&mut jobs, &[])?;
+        match jobs {
+            [(_, Job { outcome: Some(job::Outcome::SignedIn(Err(message))), .. })] if self.weather.is_calm() => {
+                Err(Violation::new(Invariant::Tokens, format!("the {user} cannot sign in: {message}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Drives runs side by side, each begun so many ms after now, until all are over.
+    fn drive(&mut self, jobs: &mut [(i64, Job)], deeds: &[(i64, Deed)]) -> Result<(), Violation> {
+        enum Due {
+            Job(usize, Happening),
+            Deed(Deed),
+        }
+        let mut under_way: BTreeMap<(i64, u64), Due> = BTreeMap::new();
+        let mut order = 0;
+        let mut plan = |under_way: &mut BTreeMap<(i64, u64), Due>, at, due| {
+            order += 1;
+            under_way.insert((at, order), due);
+        };
+        for (index, (start, _)) in jobs.iter().enumerate() {
+            plan(&mut under_way, self.now + start, Due::Job(index, Happening::Begin));
+        }
+        for (at, deed) in deeds {
+            plan(&mut under_way, self.now + at, Due::Deed(*deed));
+        }
+        while let Some(((at, _), due)) = under_way.pop_first() {
+            let is_over = jobs.iter().all(|(_, job)| job.run.is_none());
+            if !is_over && at > self.now {
+                self.now = at;
+                self.clock.set(at);
+            }
+            let (index, happening) = match due {
+                // What was to happen meanwhile happens all the same.
+                Due::Deed(Deed::Stop) if is_over => continue,
+                Due::Deed(deed) => {
+                    if let Deed::ExpireAccess(user) = deed {
+                        // A token that dies right after the one refresh of a call.
+                        self.ledger.tokens_may_die(user);
+                    }
+                    self.deed(deed)?;
+                    continue;
+                }
+                Due::Job(index, happening) => (index, happening),
+            };
+            let Some((_, job)) = jobs.get_mut(index) else { continue };
+            match happening {
+                Happening::Begin => job.begun = self.now,
+                Happening::Arrives(ticket, request, sent) => {
+                    let (due, answer) = self.serve(job.name, &request, sent);
+                    plan(&mut under_way, due, Due::Job(index, Happening::Answered(ticket, answer)));
+                    continue;
+                }
+                Happening::Secret(ticket, effect) => {
+                    let answer = self.secret(job.name, effect);
+                    if !job.answer(ticket, answer) {
+                        continue;
+                    }
+                }
+                Happening::Answered(ticket, answer) => {
+                    if !job.answer(ticket, answer) {
+                        continue;
+                    }
+                }
+            }
+            let moment = self.moment(job.begun);
+            for (ticket, effect) in job.turn(moment) {
+                let (at, happening) = match effect {
+                    Effect::Http(request) => {
+                        let (low, high) = self.scenario.nature.latency;
+                        (self.now + self.dice.range(low, high) / 2, Happening::Arrives(ticket, request, self.now))
+                    }
+                    Effect::Sleep(span) => {
+                        self.trace.line(|| format!("{:>8} {} sleeps {span}", self.now - START, job.name));
+                        (self.now + span.as_millis(), Happening::Answered(ticket, Answer::Slept))
+                    }
+                    secret => (self.now + self.dice.range(0, 2), Happening::Secret(ticket, secret)),
+                };
+                plan(&mut under_way, at, Due::Job(index, happening));
+            }
+            if job.run.is_none() {
+                job.ended = self.now;
+            }
+            if job.asked > MOST_EFFECTS {
+                let what = format!("{} asks for more than {MOST_EFFECTS} effects", job.name);
+                return Err(Violation::new(Invariant::I8, what));
+            }
+        }
+        for (_, job) in jobs.iter() {
+            if job.run.is_some() {
+                return Err(Violation::new(Invariant::I8, format!("{} waits for nothing", job.name)));
+            }
+            if job.crashed {
+                self.ledger.done.crashes += 1;
+                self.trace.line(|| format!("{:>8} {} DIED", self.now - START, job.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a request: what comes of it, and when.
+    fn serve(&mut self, who: &str, request: &Request, sent: i64) -> (i64, Answer) {
+        let answer = self.tenant.answer(InProcessRequest {
+            path: request.url.path(),
+            query: request.url.query().unwrap_or_default(),
+            bearer: request.bearer.as_ref().map(|bearer| bearer.expose()),
+            form: request.form.as_ref().map(|form| form.expose()),
+        });
+        let (low, high) = self.scenario.nature.latency;
+        let delay = i64::try_from(answer.delay.as_millis()).unwrap_or(i64::MAX / 2);
+        let due = self.now + delay + self.dice.range(low, high) / 2;
+        let is_late = answer.delivery == Delivery::Never || due - sent > HTTP_TIMEOUT;
+        let is_whole = answer.delivery == Delivery::Whole && !is_late;
+        let fault = answer.record.as_ref().and_then(|record| record.fault.clone());
+        if let Some(record) = &answer.record {
+            self.ledger.heard(record, is_whole, self.now);
+        }
+        let (at, status) = (self.now - START, answer.status);
+        let result = if is_late {
+            Err(HttpError::Timeout)
+        } else if answer.delivery != Delivery::Whole {
+            Err(HttpError::Broken("the connection ended early".to_owned()))
+        } else {
+            // A gateway in between may not say what time it is; the origin itself does.
+            let is_own = fault.as_ref().is_none_or(|fault| is_of_the_origin(fault));
+            let is_dated = self.scenario.nature.dates && (is_own || !self.weather.faults_undated);
+            let headers = answer.headers.into_iter().filter(|(name, _)| is_dated || *name != "date");
+            let headers = headers.map(|(name, value)| (name.to_owned(), value)).collect();
+            Ok(Response { status, headers, body: answer.body.to_vec() })
+        };
+        self.trace.line(|| {
+            let query = request.url.query().unwrap_or_default().replace("%3A", ":");
+            let what = match &result {
+                Ok(_) => status.to_string(),
+                Err(error) => format!("{error} ({status})"),
+            };
+            let items = answer.record.as_ref().map_or(0, |record| record.items);
+            let fault = fault.map_or_else(String::new, |fault| format!(" [{fault}]"));
+            format!("{at:>8} {who} {}?{query} -> {what}, {items} items{fault}", request.url.path())
+        });
+        if let Ok(response) = &result {
+            self.trace.bytes(&response.body);
+        }
+        (if is_late { sent + HTTP_TIMEOUT } else { due }, Answer::Http(result))
+    }
+
+    /// Uses a secret.
+    fn secret(&mut self, who: &str, effect: Effect) -> Answer {
+        let fails = self.weather.secrets_fail_one_in > 0 && self.dice.chance(1, self.weather.secrets_fail_one_in);
+        let failure = || SecretsError::Unavailable("the store is away".to_owned());
+        if fails {
+            self.ledger.secrets_failed(self.now);
+        }
+        let (answer, line) = match effect {
+            Effect::ReadSecret(name) => {
+                let read = if fails { Err(failure()) } else { Ok(self.secrets.get(name)) };
+                let line = format!("reads {} {}", name.name(), if fails { "in vain" } else { "" });
+                (Answer::Read(read), line)
+            }
+            Effect::ReplaceSecret { name, expected, value } => {
+                // A store may fail and have written all the same.
+                let written = if fails && self.dice.chance(1, 2) {
+                    Err(failure())
+                } else {
+                    let written = self.secrets.replace(name, expected.as_ref(), &value);
+                    if fails { Err(failure()) } else { written }
+                };
+                let line = format!("writes {} {written:?}", name.name());
+                (Answer::Replaced(written), line)
+            }
+            Effect::Http(_) | Effect::Sleep(_) => (Answer::Slept, "no secret".to_owned()),
+        };
+        self.trace.line(|| format!("{:>8} {who} {line}", self.now - START));
+        answer
+    }
+}
+
+/// Whether the origin answered itself, by the name of the fault.
+fn is_of_the_origin(fault: &str) -> bool {
+    let own = ["EmptyPage", "SamePage", "NextLink", "Slow", "CutBody", "InvalidJson", "Items"];
+    own.iter().any(|name| fault.starts_with(name))
+}
+
+/// Who the user is in the tenant.
+const fn account(user: User) -> &'static str {
+    match user {
+        User::Admin => ADMIN,
+        User::ComplianceOfficer => OFFICER,
+    }
+}
