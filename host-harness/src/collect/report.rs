@@ -10,6 +10,10 @@ use crate::runtime::{Failure, in_words, time};
 
 /// A line for each stream, in columns.
 pub fn lines(totals: &Totals) -> Vec<String> {
+    columns(totals, line)
+}
+
+fn columns(totals: &Totals, line: impl Fn(&StreamTotal) -> String) -> Vec<String> {
     let width = totals.streams.keys().map(String::len).max().unwrap_or(0);
     totals.streams.iter().map(|(name, stream)| format!("{name:width$}  {}", line(stream))).collect()
 }
@@ -34,12 +38,26 @@ pub fn re_audit_lines(round: &Round) -> Vec<String> {
         RoundEnd::Failed { text, .. } => format!("; failed: {text}"),
     };
     let mut all = vec![format!("{stretch}: {found}{end}")];
-    all.extend(lines(&round.totals).into_iter().map(|line| format!("  {line}")));
+    // Where the stream stands is the rounds' to say.
+    let line = |stream: &StreamTotal| done(stream).join(", ") + &trouble(stream);
+    all.extend(columns(&round.totals, line).into_iter().map(|line| format!("  {line}")));
     all
 }
 
-/// What one stream came to. What is nought is left out, but for what an operator looks for.
+/// What one stream came to, and where it stands.
 pub fn line(stream: &StreamTotal) -> String {
+    let mut words = done(stream);
+    if let Some(watermark) = stream.watermark {
+        words.push(format!("complete up to {}", time(watermark)));
+    }
+    if let Some(lag) = stream.lag_ms {
+        words.push(format!("lag {}", span(lag)));
+    }
+    words.join(", ") + &trouble(stream)
+}
+
+/// What was done. What is nought is left out, but for what an operator looks for.
+fn done(stream: &StreamTotal) -> Vec<String> {
     let mut words = vec![format!("{} of {} listed", count(stream.delivered, "event"), stream.listed)];
     let mut add = |number: u64, what: String| {
         if number > 0 {
@@ -54,20 +72,19 @@ pub fn line(stream: &StreamTotal) -> String {
     add(1, count(stream.requests, "request"));
     add(stream.retries, format!("{} of them repeated", stream.retries));
     add(stream.waited_ms, format!("waited {}", span(stream.waited_ms)));
-    if let Some(watermark) = stream.watermark {
-        words.push(format!("complete up to {}", time(watermark)));
-    }
-    if let Some(lag) = stream.lag_ms {
-        words.push(format!("lag {}", span(lag)));
-    }
-    let mut line = words.join(", ");
+    words
+}
+
+/// What was not done, or nothing.
+fn trouble(stream: &StreamTotal) -> String {
+    let mut text = String::new();
     if !stream.gaps.is_empty() {
-        line.push_str(&format!("; {} not collected", count(stream.gaps.len() as u64, "gap")));
+        text.push_str(&format!("; {} not collected", count(stream.gaps.len() as u64, "gap")));
     }
     if let Some(failure) = &stream.failure {
-        line.push_str(&format!("; failed: {}", failure.code));
+        text.push_str(&format!("; failed: {}", failure.code));
     }
-    line
+    text
 }
 
 /// `12 listed late (9 within 1m, 3 within 10m)`.
@@ -280,7 +297,8 @@ mod tests {
         let lines = re_audit_lines(&done);
         let head = "re-audit of 2026-01-01T00:00:00.000Z to 2026-01-01T01:00:00.000Z: ";
         assert_eq!(lines[0], format!("{head}1 event that the first reading had missed"));
-        assert!(lines[1].starts_with("  events  1 event of 9 listed, 8 seen before, 1 listed late"), "{}", lines[1]);
+        let want = "  events  1 event of 9 listed, 8 seen before, 1 listed late (1 of unknown age), 1 slice drained, 1 request";
+        assert_eq!(lines[1], want);
 
         let again = round(What::ReAudit(re_audit(true)), RoundEnd::Ended(End::Stopped), found.clone());
         assert_eq!(
