@@ -181,7 +181,7 @@ impl<'a> Collector<'a> {
         let mut work = Work::new(What::Collect, self.now());
         let end = match self.through(&mut work, Pace::Through(PATIENCE), observe).await? {
             RoundEnd::Ended(end) => end,
-            // Said for completeness: a round that fails as a whole and does not go on is an error.
+            // Without `--follow` a round that fails as a whole is an error; were it none, it would be no success either.
             RoundEnd::Failed { .. } => End::Stuck,
         };
         observe(Step::Over(&work.over(RoundEnd::Ended(end.clone()), self.now())));

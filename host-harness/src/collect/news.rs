@@ -2,7 +2,8 @@
 //!
 //! An operator reads these lines in a journal, or is woken by them. So a round is told when it brought events or a gap, or
 //! when a stream began or ceased to fail, and only of the streams that did. A stream that has failed for days in the same
-//! way is no news each minute; it stands, with how far the others are, in a sign of life every ten minutes without news.
+//! way is no news each minute; it stands, with how far the others are, in a sign of life every ten minutes without news. The
+//! first round is told whole: after a start it says where each stream stands.
 
 use std::collections::BTreeMap;
 
@@ -20,12 +21,15 @@ pub struct News {
     failing: BTreeMap<String, String>,
     /// Rounds without news, and when the first of them began.
     quiet: Option<(u64, i64)>,
+    /// Whether a round was told.
+    has_begun: bool,
 }
 
 impl News {
     /// The lines for a round; `all`: of every stream of every round.
     pub fn of(&mut self, round: &Round, all: bool) -> Vec<String> {
         let mut lines = Vec::new();
+        let all = all || !std::mem::replace(&mut self.has_begun, true);
         let width = round.totals.streams.keys().map(String::len).max().unwrap_or(0);
         for (name, stream) in &round.totals.streams {
             let failure = stream.failure.as_ref().map(|failure| failure.code.clone());
@@ -80,13 +84,18 @@ mod tests {
         Round { what: What::Collect, began, ended: began + 1_000, totals, end }
     }
 
+    /// After the first round.
+    fn begun() -> News {
+        News { has_begun: true, ..News::default() }
+    }
+
     fn audits() -> Report {
         Report { stream: "admin_audits".into(), ..sample::report() }
     }
 
     #[test]
     fn only_streams_that_brought_something_are_told() {
-        let mut news = News::default();
+        let mut news = begun();
         let lines = news.of(&round(0, &[audits(), Report { delivered: 2, ..sample::report() }]), false);
         assert!(matches!(&lines[..], [line] if line.starts_with("events        2 events")), "{lines:?}");
         let gap = Gap { from: 0, to: 1, reason: "x".into() };
@@ -97,8 +106,15 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_news_when_it_begins_changes_and_ends() {
+    fn the_first_round_is_told_whole() {
         let mut news = News::default();
+        assert_eq!(news.of(&round(0, &[audits(), sample::report()]), false).len(), 2);
+        assert_eq!(news.of(&round(1, &[audits(), sample::report()]), false).len(), 0);
+    }
+
+    #[test]
+    fn a_failure_is_news_when_it_begins_changes_and_ends() {
+        let mut news = begun();
         let failed = |code| Report { failure: Some(sample::failure(code)), ..sample::report() };
         let reports = [failed("refused"), failed("refused"), failed("unavailable"), sample::report(), sample::report()];
         let told = reports.into_iter().zip(0..).map(|(report, number)| news.of(&round(number, &[report]), false).len());
@@ -107,7 +123,7 @@ mod tests {
 
     #[test]
     fn ten_minutes_without_news_are_a_sign_of_life() {
-        let mut news = News::default();
+        let mut news = begun();
         let refused = Report { failure: Some(sample::failure("refused")), ..audits() };
         let reports = [refused, sample::report()];
         let told: Vec<_> = (0..31).flat_map(|number| news.of(&round(number, &reports), false)).collect();
