@@ -180,6 +180,10 @@ fn totals_as_json(totals: &Totals) -> Value {
 fn stream_as_json(stream: &StreamTotal) -> Value {
     let lateness = stream.lateness.classes().map(|(up_to, events)| json!({"up_to_ms": up_to, "events": events}));
     let gaps = stream.gaps.iter().map(|gap| json!({"from": time(gap.from), "to": time(gap.to), "reason": gap.reason}));
+    let warnings = stream
+        .warnings
+        .values()
+        .map(|warning| json!({"code": warning.code, "message": warning.text, "remedy": warning.remedy}));
     let failure = |failure: &Failure| {
         json!({
             "code": failure.code,
@@ -205,6 +209,7 @@ fn stream_as_json(stream: &StreamTotal) -> Value {
         "frontier": stream.frontier.map(time),
         "pending": stream.pending,
         "gaps": gaps.collect::<Vec<_>>(),
+        "warnings": warnings.collect::<Vec<_>>(),
         "failure": stream.failure.as_ref().map(failure),
     })
 }
@@ -215,7 +220,7 @@ mod tests {
     use super::*;
     use crate::collect::re_audit::sample::re_audit;
     use crate::collect::totals::sample;
-    use crate::runtime::{Gap, Lateness as Class, Report};
+    use crate::runtime::{Gap, Lateness as Class, Report, Warning};
 
     fn total(report: Report) -> StreamTotal {
         let mut totals = Totals { calls: 1, ..Totals::default() };
@@ -244,6 +249,7 @@ mod tests {
             drained: 3,
             pending: 1,
             gaps: vec![Gap { from: 0, to: 1_000, reason: "out of reach".into() }],
+            warnings: vec![Warning { code: "clock-skew".into(), text: "ahead".into(), remedy: "set it".into() }],
             failure: Some(sample::failure("refused")),
             ..sample::report()
         }
@@ -335,6 +341,7 @@ mod tests {
         assert_eq!(stream["lateness"][0], json!({"up_to_ms": 60_000, "events": 9}));
         assert_eq!(stream["lateness"][4], json!({"up_to_ms": null, "events": 2}));
         assert_eq!(stream["gaps"][0]["reason"], json!("out of reach"));
+        assert_eq!(stream["warnings"], json!([{"code": "clock-skew", "message": "ahead", "remedy": "set it"}]));
         assert_eq!(stream["failure"]["code"], json!("refused"));
     }
 

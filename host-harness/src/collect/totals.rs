@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::runtime::{Failure, Gap, Report};
+use crate::runtime::{Failure, Gap, Report, Warning};
 
 /// Sums over calls.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,6 +48,8 @@ pub struct StreamTotal {
     pub pending: u32,
     /// Time that was not and will not be collected.
     pub gaps: Vec<Gap>,
+    /// What a person should know, once a code: the last of each.
+    pub warnings: BTreeMap<String, Warning>,
     /// Why the stream could not go on in the last call.
     pub failure: Option<Failure>,
 }
@@ -103,6 +105,7 @@ impl StreamTotal {
         self.pending = report.pending;
         let room = MAX_GAPS.saturating_sub(self.gaps.len());
         self.gaps.extend(report.gaps.iter().take(room).cloned());
+        self.warnings.extend(report.warnings.iter().map(|warning| (warning.code.clone(), warning.clone())));
         self.failure.clone_from(&report.failure);
     }
 }
