@@ -31,8 +31,9 @@ impl Told {
             let warned = self.warned.entry(report.stream.clone()).or_default();
             for warning in &report.warnings {
                 if warned.insert(warning.code.clone()) {
-                    let text = format!("{} {}", warning.text, warning.remedy);
-                    log.write(Level::Warn, &warning.code, text.trim(), &field);
+                    let parts = [&warning.text, &warning.remedy].map(|part| part.trim().trim_end_matches('.'));
+                    let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+                    log.write(Level::Warn, &warning.code, &text, &field);
                 }
             }
             match &report.failure {
@@ -57,7 +58,7 @@ mod tests {
     #[test]
     fn a_failure_is_told_when_it_begins_and_a_warning_once() {
         let (log, mut told) = (Log::memory(), Told::default());
-        let warning = || vec![Warning { code: "token".into(), text: "expires soon".into(), remedy: String::new() }];
+        let warning = || vec![Warning { code: "token".into(), text: "expires soon.".into(), remedy: "sign in".into() }];
         let failed = |code| Report { failure: Some(sample::failure(code)), warnings: warning(), ..sample::report() };
         for report in [failed("refused"), failed("refused"), sample::report(), failed("refused"), failed("unavailable")]
         {
@@ -65,6 +66,7 @@ mod tests {
         }
         let codes: Vec<String> = log.lines().into_iter().map(|line| line.code).collect();
         assert_eq!(codes, ["token", "refused", "refused", "unavailable"]);
+        assert!(log.lines().iter().any(|line| line.text == "expires soon; sign in"));
 
         told.for_a_re_audit().tell(&[failed("unavailable")], &log);
         assert_eq!(log.lines().len(), 5, "the failure of a re-audit is its own, its warning is not");
