@@ -1,6 +1,6 @@
 //! The one way out of a plugin: allowed origins only, over pooled connections, within limits.
 //!
-//! Bodies travel as gzip where the server can; the plugin does not notice ([`gzip`]).
+//! Bodies travel as gzip where the server can; the plugin does not notice.
 //! Redirects are not followed: an answer with one goes to the plugin as it is. Nothing is retried but a request that met a
 //! pooled connection which the server had closed before anything was sent.
 
