@@ -2,33 +2,45 @@
 //!
 //! Delivery is at least once. A batch's last-run is stored only after every sink has the batch for good, so a crash between
 //! the two brings that one batch again, with the same ids, and nothing else.
+//!
+//! Calls make up *rounds*: one ends when the plugin has nothing more for now. Between rounds stretches of the past are read
+//! again ([`ReAudits`]). What each came to is a [`Round`], which [`report`] puts into words.
 
+mod call;
+mod news;
+mod re_audit;
+pub mod report;
+mod told;
 mod totals;
 
 use std::time::Duration;
 
-use crate::log::Level;
-use crate::runtime::{Batch, Failure, FetchRequest, LastRun, Next, Retry, RuntimeError, Tenant, in_words, time};
+use tokio::time::Instant;
+
+use crate::durable::DurableError;
+use crate::runtime::{Failure, LastRun, RuntimeError, Tenant, in_words, time};
 use crate::sink::{SinkError, Sinks};
 use crate::state::{StateError, Writer};
 use crate::stop::Stop;
-pub use totals::{StreamTotal, Totals};
+use call::{After, Pace, Work};
+pub use news::News;
+pub use re_audit::{ReAudit, ReAudits, Reach, Schedule, ScheduleError, Stretch, Wish};
+use told::Told;
+pub use totals::{Lateness, StreamTotal, Totals};
 
 /// How long one call may collect, in milliseconds: what a crash throws away is at most this much work.
 const BUDGET_MS: u32 = 20_000;
+/// The same for a call of a re-audit between two rounds that are close together: it takes no more than the pause, but
+/// enough for some pages.
+const LEAST_BUDGET_MS: u32 = 1_000;
 /// How long a run without `--follow` waits, in sum and without an event in between, before it ends and says when to come
 /// again.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Calls in a row that may bring nothing new, neither an event nor another last-run, before the round ends: one may be an
-/// accident, two a bad moment.
-const BARREN_CALLS: u32 = 3;
-/// The pause before a call that broke off is made again.
-const AFTER_A_BREAK: Duration = Duration::from_secs(1);
 
 /// How long to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Until everything listed is delivered.
+    /// Until everything listed is delivered, and a re-audit that is due is done.
     Once,
     /// Until asked to end, with this pause between rounds.
     Follow(Duration),
@@ -47,12 +59,62 @@ pub enum End {
     Stuck,
 }
 
+/// What a round is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Collects what is new.
+    Collect,
+    /// Reads a stretch again.
+    ReAudit(ReAudit),
+}
+
+/// How a round ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoundEnd {
+    /// As a whole run may end.
+    Ended(End),
+    /// Nothing could be read at all; streams that failed stand in the totals.
+    Failed {
+        /// The failure's, or `call-broke-off`.
+        code: String,
+        /// What happened and what to do.
+        text: String,
+    },
+}
+
+/// One round, from its first call until there was nothing more for it to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round {
+    /// Of what kind.
+    pub what: What,
+    /// When it began; milliseconds since the epoch.
+    pub began: i64,
+    /// When it ended.
+    pub ended: i64,
+    /// What was done.
+    pub totals: Totals,
+    /// How it ended.
+    pub end: RoundEnd,
+}
+
+/// What an observer is told.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// A call of a round was made; what all rounds came to so far.
+    Called(&'a Totals),
+    /// A round or a re-audit is over.
+    Over(&'a Round),
+}
+
 /// Why a collection broke off. Everything that was recorded stands.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
     /// The stored state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
+    /// When the last re-audit was cannot be recorded.
+    #[error(transparent)]
+    Record(#[from] DurableError),
     /// A sink did not take a batch.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -76,166 +138,184 @@ pub struct Collector<'a> {
     pub stop: Stop,
     /// Streams to collect; empty: all that the settings turn on.
     pub streams: Vec<String>,
-    /// What was done so far.
+    /// What is read again, and when; nothing by default.
+    pub re_audits: ReAudits,
+    /// What the rounds came to so far, without re-audits.
     pub totals: Totals,
-}
-
-/// What one call came to.
-enum Called {
-    Batch(Batch),
-    Failed(Failure),
-    Broke(RuntimeError),
-    /// It did not pack up in time and was dropped.
-    Dropped,
+    last_run: Option<LastRun>,
+    told: Told,
 }
 
 impl<'a> Collector<'a> {
     /// For all streams that the settings turn on.
     pub fn new(tenant: &'a Tenant, state: &'a mut Writer, sinks: &'a mut Sinks, stop: Stop) -> Self {
-        Self { tenant, state, sinks, stop, streams: Vec::new(), totals: Totals::default() }
+        let (re_audits, totals) = (ReAudits::default(), Totals::default());
+        Self {
+            tenant,
+            state,
+            sinks,
+            stop,
+            streams: Vec::new(),
+            re_audits,
+            totals,
+            last_run: None,
+            told: Told::default(),
+        }
     }
 
-    /// Collects; `observe` is told after each call.
+    /// Collects; `observe` is told after each call and each round.
     ///
     /// # Errors
-    /// See [`CollectError`]. What was delivered and recorded before stands.
-    pub async fn run(&mut self, mode: Mode, mut observe: impl FnMut(&Totals)) -> Result<End, CollectError> {
-        let mut last_run = self.state.load()?;
-        let mut patience = Patience::default();
+    /// See [`CollectError`]. What was delivered and recorded before stands. A re-audit that fails is none: its [`Round`]
+    /// says so.
+    pub async fn run(&mut self, mode: Mode, mut observe: impl FnMut(Step<'_>)) -> Result<End, CollectError> {
+        self.last_run = self.state.load()?;
+        match mode {
+            Mode::Once => self.once(&mut observe).await,
+            Mode::Follow(interval) => self.follow(interval, &mut observe).await,
+        }
+    }
+
+    /// A round, and after it a re-audit if one is due: by then the tail is read.
+    async fn once(&mut self, observe: &mut impl FnMut(Step<'_>)) -> Result<End, CollectError> {
+        let mut work = Work::new(What::Collect, self.now());
+        let end = match self.through(&mut work, Pace::Through(PATIENCE), observe).await? {
+            RoundEnd::Ended(end) => end,
+            // Without `--follow` a round that fails as a whole is an error; were it none, it would be no success either.
+            RoundEnd::Failed { .. } => End::Stuck,
+        };
+        observe(Step::Over(&work.over(RoundEnd::Ended(end.clone()), self.now())));
+        if end == End::Stopped {
+            return Ok(end);
+        }
+        let Some(re_audit) = self.re_audits.begin(self.now(), self.totals.taken_up())? else { return Ok(end) };
+        let mut work = Work::re_audit(re_audit, self.now(), &self.told);
+        let re_audit_end = self.through(&mut work, Pace::Through(PATIENCE), observe).await?;
+        let is_stopped = re_audit_end == RoundEnd::Ended(End::Stopped);
+        if !is_stopped {
+            self.re_audits.end(&re_audit)?;
+        }
+        observe(Step::Over(&work.over(re_audit_end, self.now())));
+        Ok(if is_stopped { End::Stopped } else { end })
+    }
+
+    /// Rounds for ever, and re-audits in the pauses between them.
+    async fn follow(&mut self, interval: Duration, observe: &mut impl FnMut(Step<'_>)) -> Result<End, CollectError> {
+        let mut re_audit = None;
+        let mut patience = call::Patience::default();
         loop {
-            if self.stop.is_requested() {
-                return Ok(End::Stopped);
-            }
-            let called = self.call(last_run.as_ref()).await;
-            let pause = match called {
-                Called::Dropped => return Ok(End::Stopped),
-                Called::Batch(batch) => {
-                    if !batch.events.is_empty() {
-                        patience = Patience::default();
-                    } else if last_run.as_ref() != Some(&batch.last_run) {
-                        patience.barren = 0;
-                    } else {
-                        patience.barren += 1;
-                    }
-                    let next = self.record(batch, &mut last_run)?;
-                    observe(&self.totals);
-                    self.after_batch(next, &mut patience, mode)
+            let mut work = Work::new(What::Collect, self.now());
+            work.patience = patience;
+            let (end, pause) = loop {
+                if self.stop.is_requested() {
+                    break (RoundEnd::Ended(End::Stopped), Duration::ZERO);
                 }
-                Called::Failed(failure) => {
-                    patience.barren += 1;
-                    self.after_failure(failure, &mut patience, mode)?
-                }
-                Called::Broke(error) => {
-                    patience.barren += 1;
-                    self.after_break(error, patience.barren, mode)?
+                let after = self.step(&mut work, BUDGET_MS, Pace::Round(interval)).await?;
+                observe(Step::Called(&self.totals));
+                match after {
+                    After::Again => {}
+                    After::Wait(pause) => break (RoundEnd::Ended(End::Idle), pause),
+                    After::Over(end, pause) => break (end, pause),
                 }
             };
-            match pause {
-                Pause::None => {}
+            patience = std::mem::take(&mut work.patience);
+            let round = work.over(end, self.now());
+            if round.totals.calls > 0 {
+                observe(Step::Over(&round));
+            }
+            self.pause(pause, &mut re_audit, observe).await?;
+            if self.stop.is_requested() {
+                if let Some(open) = re_audit {
+                    observe(Step::Over(&open.work.over(RoundEnd::Ended(End::Stopped), self.now())));
+                }
+                return Ok(End::Stopped);
+            }
+        }
+    }
+
+    /// Waits until the next round, and reads again meanwhile what is to be read again: a call at least, so that rounds that
+    /// are close together do not keep a re-audit from its end.
+    async fn pause(
+        &mut self,
+        pause: Duration,
+        open: &mut Option<Open>,
+        observe: &mut impl FnMut(Step<'_>),
+    ) -> Result<(), CollectError> {
+        let next_round = Instant::now() + pause;
+        while !self.stop.is_requested() {
+            let left = next_round.saturating_duration_since(Instant::now());
+            if open.is_none() {
+                let due = self.re_audits.begin(self.now(), self.totals.taken_up())?;
+                *open = due.map(|re_audit| Open {
+                    re_audit,
+                    work: Work::re_audit(re_audit, self.now(), &self.told),
+                    not_before: Instant::now(),
+                });
+            }
+            let Some(turn) = open else {
+                self.stop.sleep(left).await;
+                return Ok(());
+            };
+            let rest = turn.not_before.saturating_duration_since(Instant::now());
+            if rest >= left && !rest.is_zero() {
+                self.stop.sleep(left).await;
+                return Ok(());
+            }
+            self.stop.sleep(rest).await;
+            let budget = u32::try_from((left.saturating_sub(rest)).as_millis()).unwrap_or(BUDGET_MS);
+            let pace = Pace::Through(self.re_audits.patience());
+            match self.step(&mut turn.work, budget.clamp(LEAST_BUDGET_MS, BUDGET_MS), pace).await? {
+                After::Again => {}
+                After::Wait(time) => turn.not_before = Instant::now() + time,
+                After::Over(RoundEnd::Ended(End::Stopped), _) => return Ok(()),
+                After::Over(end, _) => {
+                    self.re_audits.end(&turn.re_audit)?;
+                    let work = open.take().map(|open| open.work);
+                    if let Some(work) = work {
+                        observe(Step::Over(&work.over(end, self.now())));
+                    }
+                }
+            }
+            if Instant::now() >= next_round {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls until there is nothing more to do, with the waits in between.
+    async fn through(
+        &mut self,
+        work: &mut Work,
+        pace: Pace,
+        observe: &mut impl FnMut(Step<'_>),
+    ) -> Result<RoundEnd, CollectError> {
+        loop {
+            if self.stop.is_requested() {
+                return Ok(RoundEnd::Ended(End::Stopped));
+            }
+            let after = self.step(work, BUDGET_MS, pace).await?;
+            observe(Step::Called(&self.totals));
+            match after {
+                After::Again => {}
                 // A wait that is cut short ends above.
-                Pause::For(time) => drop(self.stop.sleep(time).await),
-                Pause::End(end) => return Ok(end),
+                After::Wait(time) => drop(self.stop.sleep(time).await),
+                After::Over(end, _) => return Ok(end),
             }
         }
     }
 
-    async fn call(&mut self, last_run: Option<&LastRun>) -> Called {
-        self.totals.calls += 1;
-        let request = FetchRequest {
-            streams: self.streams.clone(),
-            max_events: None,
-            max_bytes: None,
-            budget_ms: Some(BUDGET_MS),
-            re_read: None,
-        };
-        match self.tenant.fetch_events(last_run, &request).await {
-            Ok(Ok(batch)) => Called::Batch(batch),
-            Ok(Err(failure)) => Called::Failed(failure),
-            Err(RuntimeError::Stopped { .. }) => Called::Dropped,
-            Err(error) => Called::Broke(error),
-        }
-    }
-
-    /// Delivers, then remembers; in this order only.
-    fn record(&mut self, batch: Batch, last_run: &mut Option<LastRun>) -> Result<Next, CollectError> {
-        self.sinks.deliver(&batch.events)?;
-        if last_run.as_ref() != Some(&batch.last_run) {
-            self.state.store(&batch.last_run)?;
-        }
-        *last_run = Some(batch.last_run);
-        self.totals.add(&batch.reports, self.tenant.log());
-        Ok(batch.next)
-    }
-
-    fn after_batch(&self, next: Next, patience: &mut Patience, mode: Mode) -> Pause {
-        match (next, mode) {
-            (Next::Now, Mode::Once) if patience.barren >= BARREN_CALLS => Pause::End(End::Stuck),
-            (Next::Now, Mode::Follow(interval)) if patience.barren >= BARREN_CALLS => Pause::For(interval),
-            (Next::Now, _) => Pause::None,
-            (Next::Idle, Mode::Once) => Pause::End(End::Idle),
-            (Next::Idle, Mode::Follow(interval)) => Pause::For(interval),
-            (Next::NotBefore(at), mode) => self.until(at, patience, mode),
-        }
-    }
-
-    /// A stream that has to wait must not keep the others waiting, so `--follow` comes back at its interval anyway.
-    fn until(&self, at: i64, patience: &mut Patience, mode: Mode) -> Pause {
-        let left = u64::try_from(at.saturating_sub(self.tenant.clock().now())).unwrap_or(0);
-        // A time that has just passed is no reason to spin.
-        let left = Duration::from_millis(left).max(AFTER_A_BREAK);
-        match mode {
-            Mode::Follow(interval) => Pause::For(left.min(interval)),
-            Mode::Once if patience.waited + left > PATIENCE => Pause::End(End::NotBefore(at)),
-            Mode::Once => {
-                patience.waited += left;
-                Pause::For(left)
-            }
-        }
-    }
-
-    fn after_failure(&self, failure: Failure, patience: &mut Patience, mode: Mode) -> Result<Pause, CollectError> {
-        let pause = match (&failure.retry, mode) {
-            (Retry::At(at), Mode::Follow(_)) => self.until(*at, patience, mode),
-            (Retry::At(at), Mode::Once) if patience.barren < BARREN_CALLS => self.until(*at, patience, mode),
-            // Another process may sign in meanwhile.
-            (Retry::AfterSignIn, Mode::Follow(interval)) => Pause::For(interval),
-            _ => return Err(CollectError::Failed(Box::new(failure))),
-        };
-        if matches!(pause, Pause::End(_)) {
-            return Err(CollectError::Failed(Box::new(failure)));
-        }
-        self.tenant.log().write(Level::Warn, &failure.code, &in_words(&failure), &[]);
-        Ok(pause)
-    }
-
-    fn after_break(&self, error: RuntimeError, barren: u32, mode: Mode) -> Result<Pause, CollectError> {
-        let passing =
-            matches!(error, RuntimeError::Trap { .. } | RuntimeError::Deadline { .. } | RuntimeError::Memory { .. });
-        let pause = match mode {
-            _ if !passing => return Err(error.into()),
-            Mode::Once if barren >= BARREN_CALLS => return Err(error.into()),
-            Mode::Once => AFTER_A_BREAK,
-            Mode::Follow(interval) => interval,
-        };
-        self.tenant.log().write(Level::Error, "call-broke-off", &error.to_string(), &[]);
-        Ok(Pause::For(pause))
+    fn now(&self) -> i64 {
+        self.tenant.clock().now()
     }
 }
 
-/// What a run has put up with since the last event.
-#[derive(Default)]
-struct Patience {
-    /// Calls in a row that brought neither an event nor another last-run.
-    barren: u32,
-    /// Sum of the waits.
-    waited: Duration,
-}
-
-/// What comes after a call.
-enum Pause {
-    None,
-    For(Duration),
-    End(End),
+/// A re-audit that is under way between rounds.
+struct Open {
+    re_audit: ReAudit,
+    work: Work,
+    /// The plugin has nothing to do for it before.
+    not_before: Instant,
 }
 
 impl End {
@@ -248,7 +328,8 @@ impl End {
             }
             Self::NotBefore(at) => Some(format!("the rest has to wait until {}; run `collect` again then", time(*at))),
             Self::Stuck => Some(format!(
-                "{BARREN_CALLS} calls in a row brought nothing new though there was more; see the failures above, or run with -v"
+                "{} calls in a row brought nothing new though there was more; see the failures above, or run with -v",
+                call::BARREN_CALLS
             )),
         }
     }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::collect::{Schedule, ScheduleError};
 use crate::net::{Origin, OriginError};
 use crate::secrets::Secret;
 use keys::{KEYS, Key, Target};
@@ -41,6 +42,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Pause between two rounds.
     pub interval: Duration,
+    /// What is read again, and how often.
+    pub reaudit: Option<Schedule>,
     /// NDJSON sinks; `-` is standard output.
     pub sinks: Vec<PathBuf>,
     /// Settings of the plugin, by its names.
@@ -140,6 +143,14 @@ pub enum ConfigError {
         place: Place,
         /// Which.
         key: &'static str,
+    },
+    /// No schedule of re-audits.
+    #[error("{place}: `{key}` cannot be used: {source}", key = keys::REAUDIT)]
+    ReAudit {
+        /// Where.
+        place: Place,
+        /// Why.
+        source: ScheduleError,
     },
     /// A sink that does not exist, or not in this way.
     #[error(
@@ -317,10 +328,13 @@ impl Reader<'_> {
                 .filter(|interval| *interval >= LEAST_INTERVAL)
                 .ok_or_else(|| ConfigError::Interval { place: place(keys::INTERVAL), key: keys::INTERVAL })?,
         };
+        let reaudit = found.values.get(keys::REAUDIT).map(|text| text.parse::<Schedule>()).transpose();
+        let reaudit = reaudit.map_err(|source| ConfigError::ReAudit { place: place(keys::REAUDIT), source })?;
         let state_dir = found.values.get(keys::STATE_DIR).map_or(DEFAULT_STATE_DIR, String::as_str);
         let mut config = Config {
             state_dir: self.folder().join(state_dir),
             interval,
+            reaudit,
             sinks: if found.sinks.is_empty() { vec![PathBuf::from("-")] } else { found.sinks },
             settings: BTreeMap::new(),
             secrets: BTreeMap::new(),

@@ -7,7 +7,7 @@ mod tally;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::collect::{CollectError, Collector, End, Mode, Totals};
+use crate::collect::{self, CollectError, Collector, End, Mode, Totals};
 use crate::durable::DurableError;
 use crate::log::Log;
 use crate::runtime::{Failure, Plugin, Runtime, RuntimeError, Tenant, User, in_words};
@@ -310,7 +310,8 @@ impl Demo<'_> {
         let mut collector = Collector::new(&tenant, &mut writer, &mut sinks, part.stop.clone());
         collector.totals = std::mem::take(totals);
         let ended = collector
-            .run(mode, |totals| {
+            .run(mode, |step| {
+                let collect::Step::Called(totals) = step else { return };
                 observe(Step::Collected(totals));
                 if part.events.is_some_and(|events| totals.delivered() >= events) {
                     part.stop.request();

@@ -1,10 +1,12 @@
 //! The one way out of a plugin: allowed origins only, over pooled connections, within limits.
 //!
+//! Bodies travel as gzip where the server can; the plugin does not notice.
 //! Redirects are not followed: an answer with one goes to the plugin as it is. Nothing is retried but a request that met a
 //! pooled connection which the server had closed before anything was sent.
 
 mod body;
 mod fault;
+mod gzip;
 mod policy;
 
 use std::net::SocketAddr;
@@ -23,6 +25,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks}
 
 use crate::log::{Level, Log};
 use body::Limited;
+use gzip::Gunzip;
 pub use policy::{Origin, OriginError, Policy};
 
 /// Time for name, connection and TLS. A plugin may ask for less.
@@ -33,7 +36,7 @@ const FIRST_BYTE: Duration = Duration::from_secs(60);
 const BETWEEN_BYTES: Duration = Duration::from_secs(30);
 /// Time for one request as a whole, so that a server that sends a byte now and then ends too.
 const WHOLE: Duration = Duration::from_secs(300);
-/// Bytes of one answer's body: a page of 1,000 events with some of 6 MB fits, memory stays bounded.
+/// Bytes of one answer's body, on the wire and decoded: a page of 1,000 events with some of 6 MB fits, memory stays bounded.
 const MAX_BODY_BYTES: u64 = 64 << 20;
 /// Idle connections that are kept to one host; streams run side by side, not in hundreds.
 const IDLE_CONNECTIONS: usize = 16;
@@ -133,6 +136,7 @@ impl Network {
         if let Some(rewrite) = outward.rewrite.as_ref().filter(|rewrite| rewrite.origin == origin) {
             *request.uri_mut() = rewrite.apply(request.uri())?;
         }
+        let may_decode = gzip::ask(request.headers_mut());
         outward.requests.fetch_add(1, Ordering::Relaxed);
 
         let at_most = |asked: Option<Duration>, limit: Duration| asked.unwrap_or(limit).min(limit);
@@ -145,7 +149,13 @@ impl Network {
         if announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES) {
             return Err(Error::HttpResponseBodySize(announced));
         }
-        Ok(answer.map(|body| Limited::new(body, MAX_BODY_BYTES, between, deadline).boxed_unsync()))
+        let (mut head, body) = answer.into_parts();
+        // Where there is no body, as in an answer with the status 204, there is nothing to decode.
+        let is_empty = http_body::Body::is_end_stream(&body);
+        let is_packed = may_decode && gzip::take(&mut head.headers) && !is_empty;
+        let body = Limited::new(body, MAX_BODY_BYTES, between, deadline);
+        let body = if is_packed { Gunzip::new(body, MAX_BODY_BYTES).boxed_unsync() } else { body.boxed_unsync() };
+        Ok(http::Response::from_parts(head, body))
     }
 }
 
@@ -197,5 +207,5 @@ impl WasiHttpHooks for Hooks {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 mod tests;

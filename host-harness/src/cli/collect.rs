@@ -1,13 +1,13 @@
 //! `collect`: until there is nothing more, or for ever.
 
 use clap::Args;
-use serde_json::json;
 
 use super::progress::Progress;
 use super::session::Session;
 use super::{CliError, Exit, Global, output, session, signals};
-use crate::collect::{Collector, End, Mode, Totals};
-use crate::runtime::time;
+use crate::collect::{
+    Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, ScheduleError, Step, Totals, What, Wish, report,
+};
 use crate::sink::Sinks;
 use crate::stop::Stop;
 
@@ -16,6 +16,16 @@ pub(super) struct Options {
     /// Go on for ever, with a pause of `collect.interval`
     #[arg(long)]
     follow: bool,
+    /// Then read so much of the past once more, and deliver what was listed too late for the first reading, as 24h
+    #[arg(long, value_name = "TIME", value_parser = reach)]
+    reaudit: Option<Reach>,
+    /// Let it go back further than delivered events are remembered, where they come again
+    #[arg(long, requires = "reaudit")]
+    allow_repeats: bool,
+}
+
+fn reach(text: &str) -> Result<Reach, ScheduleError> {
+    text.parse()
 }
 
 pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliError> {
@@ -28,102 +38,139 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     mended.iter().for_each(|sentence| output::words(sentence));
     signals::listen(&stop);
 
+    let wish = options.reaudit.map(|reach| Wish { reach, allow_repeats: options.allow_repeats });
+    let mut told = Told {
+        // Standard output may belong to the events.
+        form: match (global.json, sinks.use_stdout()) {
+            (false, _) => Form::Words,
+            (true, false) => Form::Json,
+            (true, true) => Form::JsonBesideEvents,
+        },
+        all: global.verbose > 0,
+        news: News::default(),
+        re_audits: Vec::new(),
+        unwritten: None,
+    };
     let mode = if options.follow { Mode::Follow(config.interval) } else { Mode::Once };
-    let mut collector = Collector::new(&tenant, &mut writer, &mut sinks, stop);
-    let ended = collector.run(mode, |totals| progress.show(totals)).await;
+    let mut collector = Collector::new(&tenant, &mut writer, &mut sinks, stop.clone());
+    collector.re_audits = ReAudits::new(wish, config.reaudit, &config.state_dir, tenant.log())?;
+    let ended = collector
+        .run(mode, |step| match step {
+            Step::Called(totals) => progress.show(totals),
+            Step::Over(round) if options.follow => {
+                progress.rest();
+                if !told.round(round, &progress) {
+                    stop.request();
+                }
+            }
+            Step::Over(round) => told.keep(round),
+        })
+        .await;
     progress.end();
 
     let totals = collector.totals;
-    if global.json {
-        let report = report(&totals, ended.as_ref().ok());
-        // Standard output may belong to the events.
-        if sinks.use_stdout() { output::words(&report.to_string()) } else { output::json(&report)? }
-    } else {
-        summary(&totals);
-    }
+    told.run(&totals, ended.as_ref().ok(), options.follow)?;
     let end = ended.map_err(|error| CliError::from(error).placed(&config))?;
     if let Some(words) = end.in_words() {
         output::words(&words);
     }
-    Ok(exit(&totals, &end))
+    if options.reaudit.is_some() && !options.follow && told.re_audits.is_empty() && end != End::Stopped {
+        output::words("nothing was taken up in that time yet, so there is nothing to read again");
+    }
+    Ok(told.exit(&totals, &end))
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Lines for people, on standard error.
+    Words,
+    /// JSON on standard output.
+    Json,
+    /// JSON on standard error, as events are on standard output.
+    JsonBesideEvents,
+}
+
+/// What is told of rounds and runs, and how.
+struct Told {
+    form: Form,
+    /// Every stream of every round.
+    all: bool,
+    news: News,
+    /// Of a run without `--follow`.
+    re_audits: Vec<Round>,
+    /// Standard output refused a report.
+    unwritten: Option<CliError>,
+}
+
+impl Told {
+    /// With `--follow`: at once. False where that cannot be done.
+    fn round(&mut self, round: &Round, progress: &Progress) -> bool {
+        let lines = match (self.form, round.what) {
+            (Form::Words, What::Collect) => self.news.of(round, self.all),
+            (Form::Words, What::ReAudit(_)) => report::re_audit_lines(round),
+            (Form::Json, _) => {
+                let line = report::as_json(round).to_string();
+                self.unwritten = progress.aside(|| output::result(&line)).err();
+                Vec::new()
+            }
+            (Form::JsonBesideEvents, _) => vec![report::as_json(round).to_string()],
+        };
+        lines.iter().for_each(|line| progress.tell(line));
+        self.unwritten.is_none()
+    }
+
+    /// Without: at the end of the run.
+    fn keep(&mut self, round: &Round) {
+        if round.what != What::Collect {
+            self.re_audits.push(round.clone());
+        }
+    }
+
+    fn run(&mut self, totals: &Totals, end: Option<&End>, follow: bool) -> Result<(), CliError> {
+        if let Some(error) = self.unwritten.take() {
+            return Err(error);
+        }
+        if self.form == Form::Words {
+            report::lines(totals).iter().for_each(|line| output::words(line));
+            self.re_audits.iter().flat_map(report::re_audit_lines).for_each(|line| output::words(&line));
+            return Ok(());
+        }
+        let report = report::run_as_json(totals, end, self.re_audits.last());
+        match (self.form, follow) {
+            (Form::JsonBesideEvents, _) => output::words(&report.to_string()),
+            // One object a line, as its rounds.
+            (_, true) => output::result(&report.to_string())?,
+            (_, false) => output::json(&report)?,
+        }
+        Ok(())
+    }
+
+    /// By what failed in the rounds, then by what failed in the re-audit.
+    fn exit(&self, totals: &Totals, end: &End) -> Exit {
+        let rounds = if *end == End::Stuck { Exit::Failed } else { Exit::Done };
+        match exit(totals) {
+            Exit::Done if rounds == Exit::Done => {
+                self.re_audits.last().map_or(Exit::Done, |re_audit| match &re_audit.end {
+                    RoundEnd::Failed { code, .. } => Exit::of_code(code),
+                    RoundEnd::Ended(_) => exit(&re_audit.totals),
+                })
+            }
+            Exit::Done => rounds,
+            exit => exit,
+        }
+    }
 }
 
 /// By what failed: nothing, some streams, all of them.
-fn exit(totals: &Totals, end: &End) -> Exit {
+fn exit(totals: &Totals) -> Exit {
     let codes: Vec<&str> = totals.failed().map(|(_, failure)| failure.code.as_str()).collect();
     if codes.is_empty() {
-        return if *end == End::Stuck { Exit::Failed } else { Exit::Done };
+        return Exit::Done;
     }
     if codes.len() < totals.streams.len() {
         return Exit::Partial;
     }
     let exits: Vec<Exit> = codes.into_iter().map(Exit::of_code).collect();
     [Exit::Usage, Exit::SignIn].into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Failed)
-}
-
-fn summary(totals: &Totals) {
-    let width = totals.streams.keys().map(String::len).max().unwrap_or(0);
-    for (name, stream) in &totals.streams {
-        let mut line = format!("{name:width$}  {} events, {} requests", stream.delivered, stream.requests);
-        for (count, what) in [
-            (stream.repeated, "seen before"),
-            (stream.late, "listed late"),
-            (stream.odd, "not as documented"),
-            (stream.retries, "requests repeated"),
-        ] {
-            if count > 0 {
-                line.push_str(&format!(", {count} {what}"));
-            }
-        }
-        if let Some(watermark) = stream.watermark {
-            line.push_str(&format!(", complete up to {}", time(watermark)));
-        }
-        if let Some(failure) = &stream.failure {
-            line.push_str(&format!("; failed: {}", failure.code));
-        }
-        output::words(&line);
-    }
-}
-
-fn report(totals: &Totals, end: Option<&End>) -> serde_json::Value {
-    let streams = totals.streams.iter().map(|(name, stream)| {
-        let gaps =
-            stream.gaps.iter().map(|gap| json!({"from": time(gap.from), "to": time(gap.to), "reason": gap.reason}));
-        let failure = stream.failure.as_ref().map(|failure| {
-            json!({
-                "code": failure.code,
-                "message": failure.message,
-                "remedy": failure.remedy,
-                "tracking_id": failure.tracking_id,
-            })
-        });
-        let value = json!({
-            "listed": stream.listed,
-            "delivered": stream.delivered,
-            "repeated": stream.repeated,
-            "late": stream.late,
-            "odd": stream.odd,
-            "requests": stream.requests,
-            "retries": stream.retries,
-            "watermark": stream.watermark.map(time),
-            "frontier": stream.frontier.map(time),
-            "pending": stream.pending,
-            "gaps": gaps.collect::<Vec<_>>(),
-            "failure": failure,
-        });
-        (name.clone(), value)
-    });
-    let end = match end {
-        None => "failed",
-        Some(End::Idle) => "idle",
-        Some(End::Stopped) => "stopped",
-        Some(End::NotBefore(_)) => "not-before",
-        Some(End::Stuck) => "stuck",
-    };
-    json!({
-        "end": end,
-        "delivered": totals.delivered(),
-        "calls": totals.calls,
-        "streams": streams.collect::<serde_json::Map<_, _>>(),
-    })
 }

@@ -86,7 +86,7 @@ pub enum CliError {
     Demo(Box<DemoError>),
     /// The plugin could not do it.
     #[error(
-        "{}{}{hint} [{}]",
+        "{}{} [{}]",
         place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default(),
         in_words(failure),
         failure.code
@@ -96,8 +96,6 @@ pub enum CliError {
         failure: Box<Failure>,
         /// File, line and key of the setting that it names.
         place: Option<String>,
-        /// The nearest known name, or empty.
-        hint: String,
     },
 }
 
@@ -105,9 +103,10 @@ impl From<CollectError> for CliError {
     fn from(error: CollectError) -> Self {
         match error {
             CollectError::State(error) => error.into(),
+            CollectError::Record(error) => error.into(),
             CollectError::Sink(error) => error.into(),
             CollectError::Runtime(error) => error.into(),
-            CollectError::Failed(failure) => Self::Plugin { failure, place: None, hint: String::new() },
+            CollectError::Failed(failure) => Self::Plugin { failure, place: None },
         }
     }
 }
@@ -124,7 +123,7 @@ impl From<DemoError> for CliError {
 impl CliError {
     /// A failure of the plugin.
     pub(super) fn plugin(failure: Failure) -> Self {
-        Self::Plugin { failure: Box::new(failure), place: None, hint: String::new() }
+        Self::Plugin { failure: Box::new(failure), place: None }
     }
 
     /// With the line of the settings file, where it is about a setting.

@@ -165,14 +165,16 @@ fn title(stream: &StreamView) -> String {
 
 fn in_words(stream: &StreamView) -> String {
     let mut text = format!(
-        "{}\n  complete up to  {}\n  taken up to     {}\n  remembered ids  {}\n",
+        "{}\n  complete up to        {}\n  taken up to           {}\n  remembered ids        {}\n  \
+         ids remembered since  {}\n",
         title(stream),
         time(stream.watermark),
         time(stream.frontier),
-        stream.seen
+        stream.seen,
+        stream.remembered.map_or_else(|| "the first one".to_owned(), time)
     );
     if let Some(at) = stream.not_before {
-        let _ = writeln!(text, "  not before      {}", time(at));
+        let _ = writeln!(text, "  not before            {}", time(at));
     }
     for pending in &stream.pending {
         let mut words = String::new();
@@ -185,10 +187,10 @@ fn in_words(stream: &StreamView) -> String {
         if let Some(at) = pending.not_before {
             let _ = write!(words, ", not before {}", time(at));
         }
-        let _ = writeln!(text, "  pending         {} to {}{words}", time(pending.from), time(pending.to));
+        let _ = writeln!(text, "  pending               {} to {}{words}", time(pending.from), time(pending.to));
     }
     for gap in &stream.gaps {
-        let _ = writeln!(text, "  not collected   {} to {}: {}", time(gap.from), time(gap.to), gap.reason);
+        let _ = writeln!(text, "  not collected         {} to {}: {}", time(gap.from), time(gap.to), gap.reason);
     }
     text
 }
@@ -213,6 +215,7 @@ fn as_json(view: &LastRunView) -> serde_json::Value {
             "frontier": time(stream.frontier),
             "pending": pending.collect::<Vec<_>>(),
             "seen": stream.seen,
+            "remembered": stream.remembered.map(time),
             "not_before": stream.not_before.map(time),
             "gaps": gaps.collect::<Vec<_>>(),
         })

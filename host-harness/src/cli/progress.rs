@@ -18,8 +18,8 @@ const STEPS: u64 = 1_000;
 pub(super) enum Progress {
     /// A bar a stream.
     Bars(MultiProgress, BTreeMap<String, ProgressBar>),
-    /// A line now and then.
-    Lines(Instant),
+    /// A line now and then while a round goes on, since when; none between rounds.
+    Lines(Option<Instant>),
 }
 
 impl Progress {
@@ -27,7 +27,7 @@ impl Progress {
         if std::io::stderr().is_terminal() {
             Self::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), BTreeMap::new())
         } else {
-            Self::Lines(Instant::now())
+            Self::Lines(Some(Instant::now()))
         }
     }
 
@@ -49,8 +49,8 @@ impl Progress {
                 }
             }
             Self::Lines(told) => {
-                if told.elapsed() >= BETWEEN_LINES {
-                    *told = Instant::now();
+                if told.get_or_insert_with(Instant::now).elapsed() >= BETWEEN_LINES {
+                    *told = Some(Instant::now());
                     let streams = totals.streams.iter().map(|(name, stream)| format!("{name}: {}", message(stream)));
                     eprintln!("collected {} events; {}", totals.delivered(), streams.collect::<Vec<_>>().join("; "));
                 }
@@ -58,11 +58,23 @@ impl Progress {
         }
     }
 
+    /// A round is over: the time until the next one is none in which something lasts.
+    pub(super) fn rest(&mut self) {
+        if let Self::Lines(told) = self {
+            *told = None;
+        }
+    }
+
     /// A sentence, above the bars if there are any.
     pub(super) fn tell(&self, words: &str) {
+        self.aside(|| eprintln!("{words}"));
+    }
+
+    /// Writes something while the bars, if there are any, are away.
+    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         match self {
-            Self::Bars(all, _) => all.suspend(|| eprintln!("{words}")),
-            Self::Lines(_) => eprintln!("{words}"),
+            Self::Bars(all, _) => all.suspend(write),
+            Self::Lines(_) => write(),
         }
     }
 

@@ -8,8 +8,7 @@ use clap::Args;
 
 use super::session::Session;
 use super::{CliError, Exit, Global, output, session, signals};
-use crate::config::nearest;
-use crate::runtime::{Command, Failure};
+use crate::runtime::Command;
 use crate::sink::Sinks;
 use crate::stop::Stop;
 
@@ -39,7 +38,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     let outcome = tenant
         .run_command(&options.name, &arguments)
         .await?
-        .map_err(|failure| explain(failure, &commands, &options.name, &arguments).placed(&config))?;
+        .map_err(|failure| CliError::plugin(failure).placed(&config))?;
 
     // Standard output may belong to the events.
     let mut words_only = false;
@@ -99,22 +98,6 @@ fn read_secrets(command: &Command, arguments: &mut [(String, String)]) -> Result
         return Err(CliError::Usage(format!("standard input holds no value for `{name}`")));
     }
     Ok(())
-}
-
-/// A failure, with the nearest name where the command or an argument is not known.
-fn explain(failure: Failure, commands: &[Command], name: &str, arguments: &[(String, String)]) -> CliError {
-    let mut hint = String::new();
-    if failure.code == "invalid-argument" {
-        hint = match commands.iter().find(|command| command.name == name) {
-            None => nearest::hint(name, commands.iter().map(|command| command.name.as_str())),
-            Some(command) => {
-                let known = || command.arguments.iter().map(|argument| argument.name.as_str());
-                let unknown = arguments.iter().find(|(name, _)| known().all(|known| known != name));
-                unknown.map(|(name, _)| nearest::hint(name, known())).unwrap_or_default()
-            }
-        };
-    }
-    CliError::Plugin { failure: Box::new(failure), place: None, hint }
 }
 
 #[cfg(test)]

@@ -74,6 +74,8 @@ pub const BASE_URL: &str = "base_url";
 pub const STATE_DIR: &str = "state_dir";
 /// The pause between two rounds of `collect --follow`.
 pub const INTERVAL: &str = "collect.interval";
+/// What is read again, and how often.
+pub const REAUDIT: &str = "collect.reaudit";
 
 const fn setting(path: &'static str, name: &'static str, kind: Kind) -> Key {
     let shown = Shown::Optional(None);
@@ -168,6 +170,12 @@ pub const KEYS: &[Key] = &[
     setting("collect.overlap", "overlap", Kind::Duration),
     setting("collect.lag", "lag", Kind::Duration),
     setting("collect.remember", "remember", Kind::Duration),
+    host(
+        REAUDIT,
+        Kind::Text,
+        Shown::Optional(Some("\"24h every 6h\"")),
+        "Read so much of the past again so often, and deliver what was listed too late for `overlap`. Absent: never.",
+    ),
     setting("collect.events_resources", "events_resources", Kind::List).example("[\"messages\", \"memberships\"]"),
     setting("collect.events_types", "events_types", Kind::List).example("[\"created\", \"deleted\"]"),
     setting("collect.admin_categories", "admin_categories", Kind::List).example("[\"USERS\", \"LOGINS\"]"),

@@ -21,6 +21,7 @@ fn an_empty_file_has_defaults() {
     assert_eq!(config.interval, Duration::from_secs(60));
     assert_eq!(config.state_dir, Path::new("/etc/webex/webex-state"));
     assert_eq!(config.sinks, [Path::new("-")]);
+    assert_eq!(config.reaudit, None);
     assert!(config.settings.is_empty() && config.secrets.is_empty());
 }
 
@@ -29,7 +30,7 @@ fn each_key_reaches_its_setting_or_secret() {
     let text = format!(
         "base_url = \"https://api-usgov.webex.com\"\nstate_dir = \"/var/lib/webex\"\n{ADMIN}\
          [compliance_officer]\nclient_id = \"C2\"\nclient_secret = \"fake-other\"\nscopes = \"a b\"\n\
-         [collect]\nsecurity_audits = true\nmax_fetch = 2_000\nlag = \"0s\"\ninterval = \"2m\"\n\
+         [collect]\nsecurity_audits = true\nmax_fetch = 2_000\nlag = \"0s\"\ninterval = \"2m\"\nreaudit = \"24h every 6h\"\n\
          events_resources = [\"messages\", \"rooms\"]\nevents_types = \"created,deleted\"\n\
          [privacy]\nmessage_text = \"drop\"\n\
          [[sink]]\ntype = \"ndjson\"\npath = \"out/events.ndjson\"\n"
@@ -54,6 +55,7 @@ fn each_key_reaches_its_setting_or_secret() {
     assert_eq!(config.secrets["admin_credentials"].expose(), "fake-secret");
     assert_eq!(config.secrets["compliance_officer_credentials"].expose(), "fake-other");
     assert_eq!(config.interval, Duration::from_secs(120));
+    assert_eq!(config.reaudit, "1day every 6h".parse().ok());
     assert_eq!(config.state_dir, Path::new("/var/lib/webex"));
     assert_eq!(config.sinks, [Path::new("/etc/webex/out/events.ndjson")]);
 }
@@ -91,6 +93,11 @@ fn a_value_of_the_wrong_type_is_told_with_what_belongs_there() {
     refused("admin = 1", "`admin` must be a table");
     refused("[collect]\ninterval = \"soon\"", "webex.toml:2: `collect.interval` must be a length of time");
     refused("[collect]\ninterval = \"10ms\"", "at least 1 s");
+    refused(
+        "[collect]\nreaudit = \"24h\"",
+        "webex.toml:2: `collect.reaudit` cannot be used: it must say how far back and how often, as \"24h every 6h\"",
+    );
+    refused("[collect]\nreaudit = \"24h every often\"", "`often` is not a length of time from 1 s to 10 years");
 }
 
 #[test]

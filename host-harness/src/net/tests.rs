@@ -1,5 +1,7 @@
 //! Against servers on loopback that misbehave.
 
+use std::io::Write;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
@@ -13,6 +15,8 @@ use super::*;
 struct Server {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
+    /// The last request, as it came.
+    asked: Arc<Mutex<String>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -23,16 +27,19 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);
+        let asked = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::clone(&asked);
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
-                let answer = Arc::clone(&answer);
+                let (answer, heard) = (Arc::clone(&answer), Arc::clone(&heard));
                 tokio::spawn(async move {
                     let mut request = Vec::new();
                     let mut piece = [0; 1024];
                     while let Ok(count @ 1..) = stream.read(&mut piece).await {
                         request.extend(piece.iter().take(count));
                         if request.ends_with(b"\r\n\r\n") {
+                            *heard.lock().unwrap() = String::from_utf8_lossy(&request).into_owned();
                             request.clear();
                             if stream.write_all(&answer).await.is_err() {
                                 break;
@@ -45,7 +52,7 @@ impl Server {
                 });
             }
         });
-        Self { address, connections, task }
+        Self { address, connections, asked, task }
     }
 
     fn network(&self, log: &Log) -> Network {
@@ -65,6 +72,31 @@ async fn get(network: &Network, uri: &str, options: RequestOptions) -> Result<By
     let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
     let request = http::Request::get(uri).body(body).unwrap();
     Ok(network.send(request, options).await?.into_body().collect().await?.to_bytes())
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// An answer with this body, sent as gzip.
+fn answer(status: &str, body: &[u8]) -> Vec<u8> {
+    let head =
+        format!("HTTP/1.1 {status}\r\nx-other: 1\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.into_bytes(), body.to_vec()].concat()
+}
+
+/// The head and the body of an answer; `asks`: the codings that the plugin itself asks for.
+async fn get_whole(server: &Server, asks: Option<&str>) -> Result<(http::HeaderMap, Bytes)> {
+    let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let mut request = http::Request::get(format!("http://{}/", server.address)).body(body).unwrap();
+    if let Some(asks) = asks {
+        request.headers_mut().insert("accept-encoding", asks.parse().unwrap());
+    }
+    let answer = server.network(&Log::silent()).send(request, RequestOptions::default()).await?;
+    let (head, body) = answer.into_parts();
+    Ok((head.headers, body.collect().await?.to_bytes()))
 }
 
 #[tokio::test]
@@ -162,4 +194,72 @@ async fn a_server_that_never_answers_ends_in_a_timeout() {
     let options = RequestOptions { connect_timeout: short, first_byte_timeout: short, between_bytes_timeout: None };
     let got = get(&network, &format!("http://{address}/"), options).await;
     assert!(matches!(got, Err(Error::HttpResponseTimeout)), "{got:?}");
+}
+
+#[tokio::test]
+async fn gzip_is_asked_for_and_decoded_and_the_plugin_does_not_notice() {
+    let page = "{\"items\":[]}".repeat(10_000);
+    let server = Server::answering(answer("200 OK", &packed(page.as_bytes()))).await;
+    let (headers, body) = get_whole(&server, None).await.unwrap();
+    assert_eq!(body, page);
+    assert!(server.asked.lock().unwrap().contains("accept-encoding: gzip\r\n"));
+    assert!(!headers.contains_key("content-encoding") && !headers.contains_key("content-length"), "{headers:?}");
+    assert_eq!(headers["x-other"], "1");
+}
+
+#[tokio::test]
+async fn a_coding_that_the_plugin_asks_for_itself_is_left_to_it() {
+    let sent = packed(b"{}");
+    let server = Server::answering(answer("200 OK", &sent)).await;
+    let (headers, body) = get_whole(&server, Some("gzip, br")).await.unwrap();
+    assert_eq!(body, sent);
+    assert_eq!(headers["content-encoding"], "gzip");
+    assert_eq!(server.asked.lock().unwrap().matches("accept-encoding").count(), 1);
+}
+
+#[tokio::test]
+async fn another_coding_and_no_coding_go_through_unchanged() {
+    let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 2\r\n\r\n{}").await;
+    let (headers, body) = get_whole(&server, None).await.unwrap();
+    assert_eq!((headers["content-encoding"].as_bytes(), &body[..]), (&b"br"[..], &b"{}"[..]));
+    let server = Server::answering(OK).await;
+    let (headers, body) = get_whole(&server, None).await.unwrap();
+    assert_eq!((headers["content-length"].as_bytes(), &body[..]), (&b"2"[..], &b"{}"[..]));
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_needs_no_decoding() {
+    for answer in [answer("200 OK", b""), answer("204 No Content", b"")] {
+        let (_, body) = get_whole(&Server::answering(answer).await, None).await.unwrap();
+        assert!(body.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_small_answer_that_unfolds_beyond_the_cap_is_refused() {
+    let bomb = packed(&vec![0; usize::try_from(MAX_BODY_BYTES).unwrap() + 1]);
+    assert!(bomb.len() < 100_000, "{}", bomb.len());
+    let got = get_whole(&Server::answering(answer("200 OK", &bomb)).await, None).await.map(|_| ());
+    assert!(matches!(got, Err(Error::HttpResponseBodySize(Some(MAX_BODY_BYTES)))), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_packed_body_that_ends_early_is_an_error_and_not_a_short_answer() {
+    let whole = packed(b"{\"items\":[]}");
+    // The length announced is the length sent: only the coding knows that something is missing.
+    for length in [1, 9, 15, whole.len() - 8, whole.len() - 1] {
+        let got = get_whole(&Server::answering(answer("200 OK", &whole[..length])).await, None).await;
+        assert!(matches!(got, Err(Error::HttpResponseIncomplete)), "{length}: {got:?}");
+    }
+    let mut broken = whole.clone();
+    broken[whole.len() - 6] ^= 1;
+    let got = get_whole(&Server::answering(answer("200 OK", &broken)).await, None).await;
+    assert!(matches!(got, Err(Error::HttpResponseContentCoding(_))), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_body_of_several_members_is_their_sum() {
+    let body = [packed(b"{\"items\":"), packed(b""), packed(b"[]}")].concat();
+    let (_, body) = get_whole(&Server::answering(answer("200 OK", &body)).await, None).await.unwrap();
+    assert_eq!(body, "{\"items\":[]}");
 }

@@ -1,7 +1,7 @@
 //! The tenant on the wire: HTTP/1.1 over loopback, and connections that break on purpose.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -110,6 +112,8 @@ async fn answer(
 ) -> Result<Response<Outgoing>, BrokenOnPurpose> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, REQUEST_BODY_MAX_BYTES).collect().await.map_err(|_| BrokenOnPurpose)?;
+    let accepts = head.headers.get(http::header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let takes_gzip = accepts.is_some_and(|codings| codings.contains("gzip"));
     let received = Received {
         method: head.method,
         path: head.uri.path().to_owned(),
@@ -117,7 +121,11 @@ async fn answer(
         headers: head.headers,
         body: body.to_bytes(),
     };
-    let (answer, delay) = tenant.lock().unwrap_or_else(PoisonError::into_inner).handle(&received);
+    let (answer, delay) = {
+        let mut tenant = tenant.lock().unwrap_or_else(PoisonError::into_inner);
+        let (answer, delay) = tenant.handle(&received);
+        (if tenant.settings.gzip && takes_gzip && !answer.body.is_empty() { packed(answer) } else { answer }, delay)
+    };
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
@@ -132,6 +140,16 @@ async fn answer(
             response(answer)
         }
         Delivery::Whole | Delivery::CutShort => response(answer),
+    }
+}
+
+/// The same answer with its body as gzip.
+fn packed(answer: Answer) -> Answer {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    // Writing to memory does not fail; if it did, the answer would go out as it is.
+    match encoder.write_all(&answer.body).and_then(|()| encoder.finish()) {
+        Ok(body) => Answer { body: body.into(), ..answer }.header("content-encoding", "gzip"),
+        Err(_) => answer,
     }
 }
 

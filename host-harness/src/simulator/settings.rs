@@ -66,6 +66,8 @@ pub struct TenantSettings {
     pub random_faults: Vec<RandomFault>,
     /// Budget of each account; none is unlimited.
     pub rate_limit: Option<RateLimit>,
+    /// Bodies go out as gzip where the client takes that.
+    pub gzip: bool,
 }
 
 /// What `/v1/admin/securityAudit/events` answers without Pro Pack, or while user authentication data is off.
@@ -148,6 +150,7 @@ impl Default for TenantSettings {
             latency: Latency::default(),
             random_faults: Vec::new(),
             rate_limit: None,
+            gzip: false,
         }
     }
 }

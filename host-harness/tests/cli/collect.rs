@@ -1,7 +1,8 @@
 //! `collect`, run after run.
 
 use host_harness::simulator::{
-    Bound, Endpoint, Fault, GeneratorSettings, ScriptedFault, Stream, StreamSettings, TenantSettings,
+    Bound, CutLength, Endpoint, Fault, GeneratorSettings, RequestRecord, ScriptedFault, Stream, StreamSettings,
+    TenantSettings,
 };
 
 use crate::support::Webex;
@@ -40,6 +41,20 @@ async fn each_event_is_delivered_once_newest_first_with_inclusive_bounds() {
 async fn each_event_is_delivered_once_oldest_first_with_exclusive_bounds() {
     let bounds = StreamSettings { from: Bound::Exclusive, to: Bound::Exclusive, ..StreamSettings::oldest_first() };
     check_large(&bounds).await;
+}
+
+#[tokio::test]
+async fn pages_that_come_as_gzip_are_read_and_one_that_is_cut_off_is_asked_for_again() {
+    let webex = Webex::with(TenantSettings { gzip: true, ..TenantSettings::default() }, "").await;
+    webex.backlog(1_500);
+    webex.sign_in().await;
+    webex.tenant.script(ScriptedFault::on(Endpoint::Events, Fault::CutBody(CutLength::OfTheWhole)).nth(2));
+    webex.place.run(&["collect"]).await.exits(0);
+    webex.delivered_is_exact();
+    let asks = |record: &RequestRecord| {
+        record.headers.iter().any(|(name, value)| name == "accept-encoding" && value == "gzip")
+    };
+    assert!(webex.tenant.requests().iter().all(asks), "{:?}", webex.tenant.requests());
 }
 
 #[tokio::test]

@@ -44,6 +44,9 @@ async fn an_unknown_or_malformed_argument_is_told() {
         assert!(ran.error().contains(want), "{}", ran.error());
     };
     check(&["cisco-webex-oauth-start", "usr=admin"], "did you mean `user`?").await;
+    // The plugin knows best what is near, and it is said once.
+    let ran = webex.place.run(&["run", "cisco-webex-get-event", "idd=3"]).await.exits(2);
+    assert_eq!(ran.error().matches("did you mean").count(), 1, "{}", ran.error());
     check(&["cisco-webex-oauth-start", "user=root"], "user").await;
     check(&["cisco-webex-get-admin-audit-events", "since_datetime=soon"], "since_datetime").await;
     check(&["cisco-webex-get-admin-audit-events", "limit=-1"], "limit").await;

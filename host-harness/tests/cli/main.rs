@@ -15,5 +15,6 @@ mod demo;
 mod interrupted;
 mod last_run;
 mod platform;
+mod re_audit;
 mod sign_in;
 mod support;
