@@ -291,11 +291,12 @@ impl Window {
         self.bound();
     }
 
-    /// Adds an interval at its place.
-    fn put(&mut self, interval: Interval) {
+    /// Adds an interval at its place, and says where that is.
+    fn put(&mut self, interval: Interval) -> usize {
         let key = |interval: &Interval| (interval.owed, interval.to);
         let at = self.pending.iter().position(|other| key(other) > key(&interval)).unwrap_or(self.pending.len());
         self.pending.insert(at, interval);
+        at
     }
 
     /// The earliest time that a later take-up may read again.
@@ -415,7 +416,7 @@ impl Window {
     pub fn reset(&mut self, since: Timestamp) -> Vec<Gap> {
         let reason = "reset by an operator";
         // From here on it would have been read again.
-        let again = self.pending.iter().filter(|interval| !interval.owes()).map(|interval| interval.from);
+        let again = self.pending.iter().filter(|interval| interval.from < interval.owed).map(|interval| interval.from);
         let unsettled = again.chain([self.settled.unwrap_or(self.frontier)]).min().unwrap_or(self.frontier);
         let skipped = |from: Timestamp, to: Timestamp| {
             let to = to.min(since).min(if from < unsettled { unsettled } else { since });
@@ -477,21 +478,10 @@ impl Window {
         }
     }
 
-    /// Cuts the oldest slice off, likewise; or makes one of it and the next ones, as long as they are not longer than a slice.
+    /// Cuts the oldest slice off, likewise; or makes one of it and its neighbours, as long as that is not longer than a slice:
+    /// tails that were taken up while nothing could be read are one request later, and not one each.
     pub fn cut_oldest(&mut self, index: usize) -> usize {
-        let is_untouched = |i: &Interval| i.cursor.is_none() && i.failed == 0 && i.work == 0 && i.from == i.owed;
-        let slice = self.slice;
-        let gathered = |older: &Interval, newer: &Interval| {
-            is_untouched(older) && is_untouched(newer) && newer.from <= older.to && newer.to - older.from <= slice
-        };
-        while let (Some(older), Some(newer)) = (self.pending.get(index), self.pending.get(index + 1))
-            && gathered(older, newer)
-        {
-            let newer = self.pending.remove(index + 1);
-            if let Some(older) = self.pending.get_mut(index) {
-                older.to = older.to.max(newer.to);
-            }
-        }
+        let index = self.gather(index);
         match self.pending.get(index) {
             Some(interval) if interval.cursor.is_none() && interval.length() > self.slice => {
                 let at = interval.from + self.slice;
@@ -500,6 +490,27 @@ impl Window {
             }
             _ => index,
         }
+    }
+
+    /// Joins the untouched neighbours of an interval that are owed like it. Returns where it is then.
+    fn gather(&mut self, index: usize) -> usize {
+        if !self.pending.get(index).is_some_and(Interval::is_untouched) {
+            return index;
+        }
+        let mut whole = self.pending.remove(index);
+        let slice = self.slice;
+        let joins = |other: &Interval, whole: &Interval| {
+            let reaches = other.from <= whole.to && whole.from <= other.to;
+            let length = other.to.max(whole.to) - other.from.min(whole.from);
+            other.is_untouched() && other.owes() == whole.owes() && reaches && length <= slice
+        };
+        while let Some(at) = self.pending.iter().position(|other| joins(other, &whole)) {
+            let other = self.pending.remove(at);
+            let (from, to) = (whole.from.min(other.from), whole.to.max(other.to));
+            let owed = if whole.owes() { from } else { to };
+            whole = Interval { from, owed, to, smaller: whole.smaller.min(other.smaller), ..whole };
+        }
+        self.put(whole)
     }
 
     /// Replaces the interval by its halves, not begun; false: it is too short for that.
@@ -678,6 +689,12 @@ impl Interval {
             reason: None,
             work: 0,
         }
+    }
+
+    /// Whether it was not begun, nor failed, and is owed as a whole or not at all.
+    fn is_untouched(&self) -> bool {
+        let is_of_a_kind = self.from == self.owed || !self.owes();
+        self.cursor.is_none() && self.failed == 0 && self.vanished == 0 && self.work == 0 && is_of_a_kind
     }
 
     /// How much time is read.
