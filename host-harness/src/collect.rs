@@ -3,6 +3,7 @@
 //! Delivery is at least once. A batch's last-run is stored only after every sink has the batch for good, so a crash between
 //! the two brings that one batch again, with the same ids, and nothing else.
 
+mod leftover;
 mod totals;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::runtime::{Batch, Failure, FetchRequest, LastRun, Next, Retry, Runtime
 use crate::sink::{SinkError, Sinks};
 use crate::state::{StateError, Writer};
 use crate::stop::Stop;
+pub use leftover::look_back;
 pub use totals::{StreamTotal, Totals};
 
 /// How long one call may collect, in milliseconds: what a crash throws away is at most this much work.
@@ -156,11 +158,24 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Delivers, then remembers; in this order only.
+    /// Delivers, then remembers; in this order only. Before that it notes where in each file the batch begins, so that a start
+    /// after a crash in between finds its lines.
     fn record(&mut self, batch: Batch, last_run: &mut Option<LastRun>) -> Result<Next, CollectError> {
+        // When all that is listed is in this batch or recorded, nothing of an earlier batch is still to come after it.
+        let settled = batch.next == Next::Idle && batch.reports.iter().all(|report| report.failure.is_none());
+        let expecting = !settled && self.sinks.still_expect(&batch.events);
+        if expecting || !batch.events.is_empty() {
+            self.state.delivering(&batch.last_run, self.sinks.begin(), expecting)?;
+        }
         self.sinks.deliver(&batch.events)?;
         if last_run.as_ref() != Some(&batch.last_run) {
             self.state.store(&batch.last_run)?;
+        }
+        if settled {
+            self.sinks.settle();
+        }
+        if !expecting {
+            self.state.delivered();
         }
         *last_run = Some(batch.last_run);
         self.totals.add(&batch.reports, self.tenant.log());

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::progress::Progress;
 use super::session::Session;
 use super::{CliError, Exit, Global, output, session, signals};
-use crate::collect::{Collector, End, Mode, Totals};
+use crate::collect::{Collector, End, Mode, Totals, look_back};
 use crate::runtime::time;
 use crate::sink::Sinks;
 use crate::stop::Stop;
@@ -25,7 +25,9 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
         Session::open(global, session::log(global, progress.bars()), stop.clone()).await?;
     let mut writer = state.writer()?;
     let (mut sinks, mended) = Sinks::open(&config.sinks)?;
-    mended.iter().for_each(|sentence| output::words(sentence));
+    if let Some(sentence) = look_back(&writer, &mut sinks, &mended)? {
+        output::words(&sentence);
+    }
     signals::listen(&stop);
 
     let mode = if options.follow { Mode::Follow(config.interval) } else { Mode::Once };

@@ -52,7 +52,14 @@ struct KeptSecret {
 impl FileStore {
     pub(super) fn open(folder: &Path) -> Result<Self, DurableError> {
         durable::folder(folder)?;
-        Ok(Self { file: folder.join(FILE), lock: folder.join(LOCK), turn: Mutex::new(()) })
+        let lock = folder.join(LOCK);
+        // What a crash left on its way holds secrets. If another process writes just now, the next start sweeps.
+        if durable::staged(folder).next().is_some()
+            && let Ok(_lock) = Lock::try_take(&lock)
+        {
+            durable::sweep(folder);
+        }
+        Ok(Self { file: folder.join(FILE), lock, turn: Mutex::new(()) })
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Option<Versioned>, SecretsError> {
@@ -99,7 +106,7 @@ impl FileStore {
             ))
         };
         let Form { format } = serde_json::from_slice(&text).map_err(damaged)?;
-        if format != FORMAT {
+        if format > FORMAT {
             return Err(SecretsError::Unavailable(format!(
                 "{} has the form {format}, this program knows {FORMAT}; use the newer program that wrote it",
                 self.file.display(),
