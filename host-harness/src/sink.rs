@@ -103,10 +103,7 @@ impl Sinks {
     /// Where the next batch begins in each file; a batch that an earlier run has left counts until it is made up for.
     pub fn begin(&self) -> BTreeMap<String, u64> {
         // A path that is no text is not kept: its batch would come again.
-        self.files()
-            .filter_map(|sink| sink.begin())
-            .filter_map(|(path, at)| Some((path.to_str()?.to_owned(), at)))
-            .collect()
+        self.files().filter_map(Ndjson::begin).filter_map(|(path, at)| Some((name(path)?, at))).collect()
     }
 
     /// In these files, from these bytes on, stand lines of a batch that was not recorded: they are not written again. Returns
@@ -118,7 +115,7 @@ impl Sinks {
         let mut found = Vec::new();
         for sink in &mut self.0 {
             let Sink::Ndjson(sink) = sink else { continue };
-            let place = sink.begin().and_then(|(path, _)| Some((path.to_owned(), *begun.get(path.to_str()?)?)));
+            let place = sink.begin().and_then(|(path, _)| Some((path.to_owned(), *begun.get(&name(path)?)?)));
             if let Some((path, from)) = place {
                 let lines = sink.recall(from)?;
                 if lines > 0 {
@@ -156,4 +153,10 @@ impl Sinks {
     pub fn kept(&self) -> impl Iterator<Item = &Event> {
         self.0.iter().filter_map(|sink| if let Sink::Memory(events) = sink { Some(events) } else { None }).flatten()
     }
+}
+
+/// One name for a file, wherever the program is started.
+fn name(path: &Path) -> Option<String> {
+    let path = path.canonicalize().or_else(|_| std::path::absolute(path)).ok()?;
+    path.to_str().map(str::to_owned)
 }

@@ -13,6 +13,7 @@ mod commands;
 mod configuration;
 mod demo;
 mod interrupted;
+mod kills;
 mod last_run;
 mod platform;
 mod sign_in;
