@@ -263,6 +263,55 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_a_batch_that_was_not_recorded_are_not_written_again_but_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        let (mut sink, _) = open(&path);
+        sink.deliver(&events(&["{\"a\":1}"])).unwrap();
+        let begun = sink.begin().unwrap().1;
+        sink.deliver(&events(&["{\"b\":2}", "{\"c\":3}"])).unwrap();
+        drop(sink);
+
+        let (mut sink, _) = open(&path);
+        assert_eq!(sink.recall(begun).unwrap(), 2);
+        assert_eq!(sink.begin().unwrap().1, begun, "until they have come the batch is not made up for");
+        assert!(sink.still_expects(&events(&["{\"b\":2}"])));
+        assert!(!sink.still_expects(&events(&["{\"c\":3}", "{\"b\":2}", "{\"d\":4}"])));
+        // Other bytes are another event, and what stands before the batch was recorded.
+        sink.deliver(&events(&["{\"b\": 2}", "{\"c\":3}", "{\"a\":1}"])).unwrap();
+        sink.deliver(&events(&["{\"b\":2}", "{\"c\":3}"])).unwrap();
+        let text = "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n{\"b\": 2}\n{\"a\":1}\n{\"c\":3}\n";
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(sink.begin().unwrap().1, u64::try_from(text.len()).unwrap());
+    }
+
+    #[test]
+    fn what_does_not_come_again_is_forgotten_when_all_is_settled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        let (mut sink, _) = open(&path);
+        sink.deliver(&events(&["{\"a\":1}"])).unwrap();
+        sink.recall(0).unwrap();
+        sink.settle();
+        assert!(!sink.still_expects(&[]));
+        sink.deliver(&events(&["{\"a\":1}"])).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"a\":1}\n");
+    }
+
+    #[test]
+    fn a_file_that_was_put_away_meanwhile_holds_nothing_to_recall() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        fs::write(&path, "{\"new\":1}\n").unwrap();
+        assert_eq!(open(&path).0.recall(4_096).unwrap(), 0, "shorter");
+        fs::write(&path, "{\"new\":1}\n{\"newer\":2}\n").unwrap();
+        let (mut sink, _) = open(&path);
+        sink.recall(3).unwrap();
+        sink.deliver(&events(&["{\"new\":1}"])).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3, "a piece of a line is no line");
+    }
+
+    #[test]
     fn a_line_break_in_a_body_does_not_make_two_lines() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.ndjson");
