@@ -12,6 +12,8 @@ mod collect;
 mod commands;
 mod configuration;
 mod demo;
+#[cfg(unix)]
+mod disk;
 mod interrupted;
 mod kills;
 mod last_run;
