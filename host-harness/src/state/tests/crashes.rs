@@ -141,7 +141,7 @@ fn torn(whole: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
 
 /// Does what the message tells a person to do, with the last-run that `reset` would begin.
 fn follow_the_remedy(folder: &Folder, message: &str) -> LastRun {
-    let command = message.split('`').nth(1).expect("a command");
+    let command = message.split('`').nth(1).unwrap();
     let mended = match command.strip_prefix("webex-collector last-run import ") {
         Some(file) => State::load_file(Path::new(file)).unwrap().unwrap(),
         None => {
