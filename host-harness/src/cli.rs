@@ -123,6 +123,7 @@ fn usage_error(error: &clap::Error) -> String {
 }
 
 async fn run(cli: Cli) -> Result<Exit, CliError> {
+    signals::outlive_file_limits();
     let global = &cli.global;
     match cli.command {
         Command::Demo(options) => demo::run(global, &options).await,

@@ -7,6 +7,7 @@
 //! again ([`ReAudits`]). What each came to is a [`Round`], which [`report`] puts into words.
 
 mod call;
+mod leftover;
 mod news;
 mod re_audit;
 pub mod report;
@@ -23,6 +24,7 @@ use crate::sink::{SinkError, Sinks};
 use crate::state::{StateError, Writer};
 use crate::stop::Stop;
 use call::{After, Pace, Work};
+pub use leftover::look_back;
 pub use news::News;
 pub use re_audit::{ReAudit, ReAudits, Reach, Schedule, ScheduleError, Stretch, Wish};
 use told::Told;

@@ -65,13 +65,14 @@ pub fn folder(path: &Path) -> Result<(), DurableError> {
     Ok(())
 }
 
+/// How the name of a text begins that is not in its place yet.
+const STAGED: &str = ".staged-";
+
 /// Puts `bytes` under `path`, readable by this account alone (0600); on the disk when it returns.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
     let parent = parent(path);
-    let mut staged = tempfile::Builder::new()
-        .prefix(".staged-")
-        .tempfile_in(parent)
-        .map_err(DurableError::io("write beside", path))?;
+    let mut staged =
+        tempfile::Builder::new().prefix(STAGED).tempfile_in(parent).map_err(DurableError::io("write beside", path))?;
     staged.write_all(bytes).map_err(DurableError::io("write beside", path))?;
     staged.as_file().sync_all().map_err(DurableError::io("write beside", path))?;
     staged.persist(path).map_err(|error| error.error).map_err(DurableError::io("replace", path))?;
@@ -85,6 +86,20 @@ pub fn sync_folder(path: &Path) -> Result<(), DurableError> {
         File::open(path).and_then(|folder| folder.sync_all()).map_err(DurableError::io("write", path))?;
     }
     Ok(())
+}
+
+/// Deletes what a crash has left of texts that were on their way into `folder`. Only for who holds the lock of all that is
+/// written there. What cannot be deleted stays, and is only a bit of disk.
+pub fn sweep(folder: &Path) {
+    staged(folder).for_each(|path| drop(fs::remove_file(path)));
+}
+
+/// Texts in `folder` that are on their way, or were when a process died.
+pub(crate) fn staged(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(STAGED.as_bytes()))
+        .map(|entry| entry.path())
 }
 
 /// The text of a file, or none if there is no such file.
@@ -102,9 +117,13 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Held by one process at a time, and let go when the process ends, however it ends.
+///
+/// The file holds the pid of its holder, and is emptied when the lock is let go in order; so whoever takes it next learns
+/// whether the one before was cut off.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+    cut_off: Option<String>,
 }
 
 impl Lock {
@@ -118,22 +137,40 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                // The pid is a hint; without it the message is still right.
-                let _ = file.take(20).read_to_string(&mut pid);
-                let pid = pid.trim();
-                let holder = if pid.is_empty() { String::new() } else { format!(" (pid {pid})") };
+                let holder = holder(&mut file).map(|pid| format!(" (pid {pid})")).unwrap_or_default();
                 return Err(DurableError::Held { path: path.to_owned(), holder });
             }
             Err(TryLockError::Error(error)) => return Err(DurableError::io("lock", path)(error)),
         }
+        let cut_off = holder(&mut file);
         let written = file
             .set_len(0)
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
         written.map_err(DurableError::io("write", path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file, cut_off })
     }
+
+    /// The pid of the holder before, if its process ended without letting go: it was killed, or the machine went down.
+    pub fn cut_off(&self) -> Option<&str> {
+        self.cut_off.as_deref()
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // If that fails the next holder is told of a crash that was none.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// The pid in a lock file. A hint: where there is none, everything else still holds.
+fn holder(file: &mut File) -> Option<String> {
+    let mut text = String::new();
+    // Room for any pid; what stands there may be anything.
+    file.take(20).read_to_string(&mut text).ok()?;
+    let pid = text.trim();
+    (!pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())).then(|| pid.to_owned())
 }
 
 #[cfg(test)]
@@ -165,7 +202,32 @@ mod tests {
         assert!(message.contains(&path.display().to_string()), "{message}");
         assert!(message.contains(&format!("pid {}", std::process::id())), "{message}");
         drop(held);
-        Lock::try_take(&path).unwrap();
+        assert_eq!(Lock::try_take(&path).unwrap().cut_off(), None, "it was let go in order");
+    }
+
+    #[test]
+    fn who_takes_the_lock_of_a_process_that_died_learns_its_pid() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        // As a killed process leaves it: the system lets go of the lock, nobody empties the file.
+        fs::write(&path, "4711\n").unwrap();
+        assert_eq!(Lock::try_take(&path).unwrap().cut_off(), Some("4711"));
+        for noise in ["", "not a pid", "\0\0\0"] {
+            fs::write(&path, noise).unwrap();
+            assert_eq!(Lock::try_take(&path).unwrap().cut_off(), None, "{noise:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_crash_left_on_its_way_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".staged-Ab12", "head.json", ".other"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        sweep(folder.path());
+        assert!(!folder.path().join(".staged-Ab12").exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        sweep(&folder.path().join("none"));
     }
 
     #[cfg(unix)]

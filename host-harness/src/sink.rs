@@ -3,6 +3,8 @@
 
 mod ndjson;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::runtime::Event;
@@ -41,8 +43,21 @@ pub enum Sink {
     Memory(Vec<Event>),
 }
 
-/// What a sink found and mended when it was opened, as a sentence.
-pub type Mended = String;
+/// What a sink has mended when it was opened: the end of a file that held a piece of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mended {
+    /// The file.
+    pub path: PathBuf,
+    /// Bytes that were cut.
+    pub cut: u64,
+}
+
+impl fmt::Display for Mended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, cut } = self;
+        write!(f, "cut {cut} bytes of a torn last line of {}, whose event comes again", path.display())
+    }
+}
 
 /// Every place where a tenant's events go, in the order of the configuration.
 #[derive(Debug, Default)]
@@ -54,16 +69,16 @@ impl Sinks {
         Self(sinks.into_iter().collect())
     }
 
-    /// Opens the files of these paths; `-` is standard output. The sentences tell what was mended on the way.
+    /// Opens the files of these paths; `-` is standard output. What was mended on the way is told.
     ///
     /// # Errors
     /// A file cannot be opened, or is in use.
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<(Self, Vec<Mended>), SinkError> {
         let (mut sinks, mut mended) = (Vec::new(), Vec::new());
         for path in paths {
-            let (sink, sentence) = Ndjson::open(path.as_ref())?;
+            let (sink, torn) = Ndjson::open(path.as_ref())?;
             sinks.push(Sink::Ndjson(sink));
-            mended.extend(sentence);
+            mended.extend(torn);
         }
         Ok((Self(sinks), mended))
     }
@@ -85,13 +100,63 @@ impl Sinks {
         Ok(())
     }
 
+    /// Where the next batch begins in each file; a batch that an earlier run has left counts until it is made up for.
+    pub fn begin(&self) -> BTreeMap<String, u64> {
+        // A path that is no text is not kept: its batch would come again.
+        self.files().filter_map(Ndjson::begin).filter_map(|(path, at)| Some((name(path)?, at))).collect()
+    }
+
+    /// In these files, from these bytes on, stand lines of a batch that was not recorded: they are not written again. Returns
+    /// the files that hold such lines, and how many.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn recall(&mut self, begun: &BTreeMap<String, u64>) -> Result<Vec<(PathBuf, usize)>, SinkError> {
+        let mut found = Vec::new();
+        for sink in &mut self.0 {
+            let Sink::Ndjson(sink) = sink else { continue };
+            let place = sink.begin().and_then(|(path, _)| Some((path.to_owned(), *begun.get(&name(path)?)?)));
+            if let Some((path, from)) = place {
+                let lines = sink.recall(from)?;
+                if lines > 0 {
+                    found.push((path, lines));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a file will hold lines that may still come again once these events are delivered.
+    pub fn still_expect(&self, events: &[Event]) -> bool {
+        self.files().any(|sink| sink.still_expects(events))
+    }
+
+    /// What may still come again does not come any more.
+    pub fn settle(&mut self) {
+        for sink in &mut self.0 {
+            if let Sink::Ndjson(sink) = sink {
+                sink.settle();
+            }
+        }
+    }
+
+    fn files(&self) -> impl Iterator<Item = &Ndjson> {
+        self.0.iter().filter_map(|sink| if let Sink::Ndjson(sink) = sink { Some(sink) } else { None })
+    }
+
     /// Whether one of them is standard output, which nothing else may write to then.
     pub fn use_stdout(&self) -> bool {
-        self.0.iter().any(|sink| matches!(sink, Sink::Ndjson(sink) if sink.is_stdout()))
+        self.files().any(Ndjson::is_stdout)
     }
 
     /// What the sinks in memory have taken.
     pub fn kept(&self) -> impl Iterator<Item = &Event> {
         self.0.iter().filter_map(|sink| if let Sink::Memory(events) = sink { Some(events) } else { None }).flatten()
     }
+}
+
+/// One name for a file, wherever the program is started.
+fn name(path: &Path) -> Option<String> {
+    let path = path.canonicalize().or_else(|_| std::path::absolute(path)).ok()?;
+    path.to_str().map(str::to_owned)
 }

@@ -3,13 +3,16 @@
 //! ```text
 //! <state_dir>/last-run/head.json            the last-run: its head, and names and checksums of its parts
 //!                      head.previous.json   the one before
-//!                      parts/<name>         texts that both refer to; never changed, deleted when neither names them
+//!                      head.damaged.json    one that was stored over though it was not whole
+//!                      parts/<name>         texts that they refer to; never changed, deleted when none names them
+//!                      delivery.json        while a batch is on its way to the sinks: where it begins in each file
 //!             collector.lock                held by the one process that collects
 //! ```
 //!
 //! New parts are on the disk before the head that names them, and old ones go after it, so a crash leaves the last-run of
 //! before or the new one. What does not match its checksum is never used, and never taken for "no state yet".
 
+mod delivery;
 mod envelope;
 
 use std::collections::BTreeMap;
@@ -17,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 use crate::durable::{self, DurableError, Lock};
 use crate::runtime::{LastRun, LastRunPart};
+pub use delivery::Begun;
+use delivery::Mark;
 use envelope::Envelope;
 pub use envelope::Fault;
 
@@ -24,6 +29,7 @@ const HEAD: &str = "head.json";
 const PREVIOUS: &str = "head.previous.json";
 const DAMAGED: &str = "head.damaged.json";
 const PARTS: &str = "parts";
+const DELIVERY: &str = "delivery.json";
 const LOCK: &str = "collector.lock";
 /// How often a reader looks before it calls the state damaged: a collection stores some times a second at most.
 const LOOKS: u32 = 3;
@@ -51,7 +57,7 @@ pub enum StateError {
     },
     /// A newer program wrote it.
     #[error(
-        "the state in {path} has the form {format}, this program knows {known}; use the newer program that wrote it",
+        "the state in {path} has the form {format}, this program knows {known}; use the newer program that wrote it, or another `state_dir`",
         path = path.display(), known = envelope::FORMAT
     )]
     Newer {
@@ -77,7 +83,9 @@ pub struct Writer {
     state: State,
     /// Parts that are known to be on the disk as they should, by name, with their checksums.
     known: BTreeMap<String, String>,
-    _lock: Lock,
+    /// By which a mark of a delivery knows the stored head.
+    head: String,
+    lock: Lock,
 }
 
 impl State {
@@ -111,7 +119,8 @@ impl State {
         let lock = Lock::try_take(&self.folder.with_file_name(LOCK))?;
         durable::folder(&self.folder.join(PARTS))?;
         durable::folder(&self.folder)?;
-        Ok(Writer { state: self.clone(), known: BTreeMap::new(), _lock: lock })
+        [&self.folder, &self.folder.join(PARTS)].into_iter().for_each(|folder| durable::sweep(folder));
+        Ok(Writer { state: self.clone(), known: BTreeMap::new(), head: String::new(), lock })
     }
 
     /// A last-run that stands in a file of this form, with its parts beside it: the previous one, or a copy of the folder.
@@ -159,37 +168,80 @@ impl Writer {
     pub fn load(&mut self) -> Result<Option<LastRun>, StateError> {
         let Some((last_run, envelope)) = self.state.read()? else { return Ok(None) };
         self.known = envelope.parts().clone();
+        self.head = delivery::name(Some(&envelope));
         Ok(Some(last_run))
     }
 
-    /// Stores `last_run`; on the disk when it returns. What was stored before is kept as the previous one if it is whole,
-    /// and set aside as `head.damaged.json` if it is not.
+    /// The pid of the process that held the state before, if it ended without letting go.
+    pub fn cut_off(&self) -> Option<&str> {
+        self.lock.cut_off()
+    }
+
+    /// Where the batch begins that the last run was delivering when it ended, if that is not recorded. A mark that cannot be
+    /// read says nothing.
+    pub fn unrecorded(&self) -> Option<Begun> {
+        let text = durable::read(&self.state.folder.join(DELIVERY)).ok()??;
+        let head = match durable::read(&self.state.folder.join(HEAD)).ok()? {
+            Some(text) => Some(Envelope::parse(&text).ok()?),
+            None => None,
+        };
+        Mark::parse(&text).ok()?.with(&delivery::name(head.as_ref()))
+    }
+
+    /// Notes, on the disk when it returns, that a batch goes to the sinks whose last-run is `next`. `lasting`: the note holds also
+    /// once `next` is stored, because lines that an earlier run has left are still expected to come again.
     ///
     /// # Errors
-    /// The disk refuses; what was stored before stands.
-    pub fn store(&mut self, last_run: &LastRun) -> Result<(), StateError> {
+    /// The disk refuses; nothing is to be delivered then.
+    pub fn delivering(&mut self, next: &LastRun, begun: Begun, lasting: bool) -> Result<(), StateError> {
+        let mut heads = vec![self.head.clone()];
+        if lasting {
+            heads.push(delivery::name(Some(&Envelope::of(next))));
+        }
+        let mark = Mark::new(heads, begun);
+        Ok(durable::replace(&self.state.folder.join(DELIVERY), &mark.text())?)
+    }
+
+    /// Drops the note of [`delivering`](Self::delivering), after the batch is recorded. One that stays is bound to the
+    /// last-run before and says nothing any more.
+    pub fn delivered(&mut self) {
+        let _ = std::fs::remove_file(self.state.folder.join(DELIVERY));
+    }
+
+    /// Stores `last_run`; on the disk when it returns. What was stored before is kept if it is whole, as
+    /// `head.previous.json`, and set aside as `head.damaged.json` if it is not: the file is returned, none where there was
+    /// nothing before.
+    ///
+    /// # Errors
+    /// The disk refuses, or a newer program has written there; what was stored before stands.
+    pub fn store(&mut self, last_run: &LastRun) -> Result<Option<PathBuf>, StateError> {
         let envelope = Envelope::of(last_run);
         if !envelope.parts().keys().all(|name| is_part_name(name)) {
             return Err(StateError::PartName);
         }
-        let folder = &self.state.folder;
+        let head = self.state.folder.join(HEAD);
+        let before = durable::read(&head)?;
+        let whole = match before.as_deref().map(Envelope::parse) {
+            Some(Err(Fault::Newer(format))) => return Err(StateError::Newer { path: head, format }),
+            // What this process has read or stored is whole; anything else has to show that it is, with its parts.
+            Some(Ok(stored)) if delivery::name(Some(&stored)) == self.head => Some(stored),
+            Some(Ok(stored)) => {
+                before.as_deref().filter(|text| restore(&head, text, String::new).is_ok()).map(|_| stored)
+            }
+            Some(Err(_)) | None => None,
+        };
         self.write_parts(last_run, &envelope)?;
 
-        let head = folder.join(HEAD);
-        let mut kept = envelope.parts().clone();
-        if let Some(text) = durable::read(&head)? {
-            match Envelope::parse(&text) {
-                Ok(previous) => {
-                    durable::replace(&folder.join(PREVIOUS), &text)?;
-                    kept.extend(previous.parts().clone());
-                }
-                Err(_) => durable::replace(&folder.join(DAMAGED), &text)?,
-            }
+        let kept = before.as_ref().map(|_| self.state.folder.join(if whole.is_some() { PREVIOUS } else { DAMAGED }));
+        if let (Some(kept), Some(text)) = (&kept, &before) {
+            durable::replace(kept, text)?;
         }
         durable::replace(&head, &envelope.text())?;
-        self.known = kept;
+        self.head = delivery::name(Some(&envelope));
+        self.known = envelope.parts().clone();
+        self.known.extend(whole.iter().flat_map(|stored| stored.parts().clone()));
         self.sweep();
-        Ok(())
+        Ok(kept)
     }
 
     /// Writes the parts that are not on the disk yet.
@@ -203,12 +255,18 @@ impl Writer {
         Ok(())
     }
 
-    /// Deletes parts that neither the stored last-run nor the previous one names. A part that stays is only a bit of disk.
+    /// Deletes parts that no kept head names. A part that stays is only a bit of disk.
     fn sweep(&self) {
+        let mut named = self.known.clone();
+        for kept in [PREVIOUS, DAMAGED] {
+            let text = durable::read(&self.state.folder.join(kept)).ok().flatten();
+            if let Some(Ok(kept)) = text.as_deref().map(Envelope::parse) {
+                named.extend(kept.parts().clone());
+            }
+        }
         let Ok(entries) = self.state.folder.join(PARTS).read_dir() else { return };
         for entry in entries.flatten() {
-            let named = entry.file_name().to_str().is_some_and(|name| self.known.contains_key(name));
-            if !named {
+            if !entry.file_name().to_str().is_some_and(|name| named.contains_key(name)) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }

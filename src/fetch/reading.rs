@@ -309,7 +309,10 @@ impl<'a> Reading<'a> {
             let gaps = self.window(place, |window| window.clamp(earliest, "longer ago than Webex serves"));
             self.ledger.borrow_mut().tally.gaps.extend(gaps.unwrap_or_default());
         }
-        let ends = join_all((0..SIDE_BY_SIDE).map(|_| self.slices(place, limits))).await;
+        // Where less than half of the rate is left, several that each break off would bring nothing.
+        let is_slow = self.call.client.rate() < self.call.settings.max_requests / 2;
+        let side_by_side = if is_slow { 1 } else { SIDE_BY_SIDE };
+        let ends = join_all((0..side_by_side).map(|_| self.slices(place, limits))).await;
         self.ledger.borrow_mut().is_halted = false;
         let mut is_full = false;
         for end in ends {

@@ -6,7 +6,8 @@ use super::progress::Progress;
 use super::session::Session;
 use super::{CliError, Exit, Global, output, session, signals};
 use crate::collect::{
-    Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, ScheduleError, Step, Totals, What, Wish, report,
+    Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, ScheduleError, Step, Totals, What, Wish, look_back,
+    report,
 };
 use crate::sink::Sinks;
 use crate::stop::Stop;
@@ -35,7 +36,9 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
         Session::open(global, session::log(global, progress.bars()), stop.clone()).await?;
     let mut writer = state.writer()?;
     let (mut sinks, mended) = Sinks::open(&config.sinks)?;
-    mended.iter().for_each(|sentence| output::words(sentence));
+    if let Some(sentence) = look_back(&writer, &mut sinks, &mended)? {
+        output::words(&sentence);
+    }
     signals::listen(&stop);
 
     let wish = options.reaudit.map(|reach| Wish { reach, allow_repeats: options.allow_repeats });

@@ -1,7 +1,7 @@
 //! How a command ended, for scripts and for people.
 
 use std::error::Error as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::collect::CollectError;
@@ -137,6 +137,15 @@ impl CliError {
         self
     }
 
+    /// What the plugin says is about this file, and not about what is stored.
+    #[must_use]
+    pub(super) fn about(mut self, file: &Path) -> Self {
+        if let Self::Plugin { place: place @ None, .. } = &mut self {
+            *place = Some(format!("nothing is changed, {} is refused", file.display()));
+        }
+        self
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
@@ -176,8 +185,6 @@ pub(super) fn named_setting(message: &str) -> Option<&'static str> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::runtime::Retry;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::session::Session;
 use super::{CliError, Exit, Global, output, session};
@@ -60,16 +60,15 @@ pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliEr
             let stored = writer.load()?;
             let changed = tenant.change_last_run(stored.as_ref(), &Reset { stream, since }).await?;
             let changed = changed.map_err(|failure| CliError::plugin(failure).placed(config))?;
-            writer.store(&changed)?;
+            tell(writer.store(&changed)?.as_deref(), "changed");
             Some(changed)
         }
         Action::Import { file } => {
             let imported = import(&file)?;
             let mut writer = session.state.writer()?;
             let view = tenant.get_last_run(Some(&imported)).await?;
-            let view = view.map_err(|failure| CliError::plugin(failure).placed(config))?;
-            writer.store(&view.last_run)?;
-            output::words("imported; what was stored before is kept beside it as head.previous.json");
+            let view = view.map_err(|failure| CliError::plugin(failure).placed(config).about(&file))?;
+            tell(writer.store(&view.last_run)?.as_deref(), "imported");
             Some(view.last_run)
         }
     };
@@ -86,6 +85,14 @@ pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliEr
     Ok(Exit::Done)
 }
 
+/// What was done, and where to find what was stored before.
+fn tell(kept: Option<&Path>, done: &str) {
+    match kept {
+        Some(path) => output::words(&format!("{done}; what was stored before is kept as {}", path.display())),
+        None => output::words(&format!("{done}; nothing was stored before")),
+    }
+}
+
 /// A last-run of another collector, or a copy of one of this one's.
 fn import(file: &Path) -> Result<LastRun, CliError> {
     let cannot = |source| CliError::File { action: "read", path: file.to_owned(), source };
@@ -100,11 +107,23 @@ fn import(file: &Path) -> Result<LastRun, CliError> {
         return Ok(copy.last_run.into());
     }
     // A file of the state folder itself, with its parts beside it.
-    if serde_json::from_str::<StateFile>(&text).is_ok_and(|file| !file.checksum.is_empty()) {
+    if serde_json::from_str::<StateFile>(&text).is_ok() {
+        if file == Path::new("-") {
+            let problem =
+                "a file of the state folder is read with the parts that stand beside it; name the file itself";
+            return Err(CliError::Usage(problem.into()));
+        }
         let stored = State::load_file(file)?;
         return stored.ok_or_else(|| CliError::Usage(format!("{} holds no last-run", file.display())));
     }
-    // Anything else is the plugin's to understand or to refuse: the Cortex collector's form, for one.
+    if serde_json::from_str::<Map<String, Value>>(&text).is_err() {
+        return Err(CliError::Usage(format!(
+            "{} holds no last-run, or only a piece of one; give what `last-run show --json` wrote, a `head.json` of a state \
+             folder, or the `last_run` of the Cortex collector",
+            file.display()
+        )));
+    }
+    // Any other object is the plugin's to understand or to refuse: the Cortex collector's form, for one.
     Ok(LastRun { head: text.trim().to_owned(), parts: Vec::new() })
 }
 
@@ -136,7 +155,8 @@ impl From<CopiedLastRun> for LastRun {
 /// What tells a file of the state folder.
 #[derive(Deserialize)]
 struct StateFile {
-    checksum: String,
+    #[serde(rename = "format")]
+    _format: u64,
 }
 
 /// RFC 3339; without an offset it is UTC, a date alone is its midnight.
@@ -195,7 +215,7 @@ fn in_words(stream: &StreamView) -> String {
     text
 }
 
-fn as_json(view: &LastRunView) -> serde_json::Value {
+fn as_json(view: &LastRunView) -> Value {
     let streams = view.streams.iter().map(|stream| {
         let pending = stream.pending.iter().map(|pending| {
             json!({
@@ -258,5 +278,10 @@ mod tests {
         let cortex = r#"{"admin_audits":{"since_datetime":"2026-01-31T10:00:00.000Z","next_url":""}}"#;
         std::fs::write(&file, cortex).unwrap();
         assert_eq!(import(&file).unwrap(), LastRun { head: cortex.into(), parts: Vec::new() });
+
+        for noise in ["", "[]", "7", "{\"last_run\": ", "not JSON"] {
+            std::fs::write(&file, noise).unwrap();
+            assert!(matches!(import(&file), Err(CliError::Usage(_))), "{noise}");
+        }
     }
 }

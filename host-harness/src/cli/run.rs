@@ -44,7 +44,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     let mut words_only = false;
     if !outcome.events.is_empty() {
         let (mut sinks, mended) = Sinks::open(&config.sinks)?;
-        mended.iter().for_each(|sentence| output::words(sentence));
+        mended.iter().for_each(|mended| output::words(&mended.to_string()));
         sinks.deliver(&outcome.events)?;
         words_only = sinks.use_stdout();
     }

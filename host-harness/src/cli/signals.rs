@@ -15,6 +15,17 @@ pub(super) fn listen(stop: &Stop) {
     });
 }
 
+/// A file that reaches a limit of the system (`ulimit -f`) is a refusal of the disk like any other, not the sudden end of the
+/// program: with a handler for its signal, the write fails and says so.
+pub(super) fn outlive_file_limits() {
+    /// SIGXFSZ, which has this number wherever the program is built for; tokio has no name for it.
+    #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+    const FILE_TOO_LARGE: i32 = 25;
+    #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+    // The handler stays for the life of the process. Without it the signal does what it always does.
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_TOO_LARGE)));
+}
+
 #[cfg(unix)]
 async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};

@@ -114,12 +114,27 @@ impl Collector<'_> {
         }
     }
 
-    /// Delivers, then remembers; in this order only.
+    /// Delivers, then remembers; in this order only. Before that it notes where in each file the batch begins, so that a start
+    /// after a crash in between finds its lines.
     fn record(&mut self, batch: Batch, work: &mut Work) -> Result<Next, CollectError> {
+        // When all that is listed is in this batch or recorded, nothing of an earlier batch is still to come after it.
+        let is_settled = work.what == What::Collect
+            && batch.next == Next::Idle
+            && batch.reports.iter().all(|report| report.failure.is_none());
+        let is_expecting = !is_settled && self.sinks.still_expect(&batch.events);
+        if is_expecting || !batch.events.is_empty() {
+            self.state.delivering(&batch.last_run, self.sinks.begin(), is_expecting)?;
+        }
         self.sinks.deliver(&batch.events)?;
         let is_changed = self.last_run.as_ref() != Some(&batch.last_run);
         if is_changed {
             self.state.store(&batch.last_run)?;
+        }
+        if is_settled {
+            self.sinks.settle();
+        }
+        if !is_expecting {
+            self.state.delivered();
         }
         if !batch.events.is_empty() {
             work.patience = Patience::default();

@@ -52,7 +52,14 @@ struct KeptSecret {
 impl FileStore {
     pub(super) fn open(folder: &Path) -> Result<Self, DurableError> {
         durable::folder(folder)?;
-        Ok(Self { file: folder.join(FILE), lock: folder.join(LOCK), turn: Mutex::new(()) })
+        let lock = folder.join(LOCK);
+        // What a crash left on its way holds secrets. If another process writes just now, the next start sweeps.
+        if durable::staged(folder).next().is_some()
+            && let Ok(_lock) = Lock::try_take(&lock)
+        {
+            durable::sweep(folder);
+        }
+        Ok(Self { file: folder.join(FILE), lock, turn: Mutex::new(()) })
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Option<Versioned>, SecretsError> {
@@ -69,12 +76,7 @@ impl FileStore {
         let _lock = self.lock()?;
         let mut kept = self.read()?;
         let revision = compare_and_set(&mut kept, name, expected, value)?;
-        let secrets = kept.into_iter().map(|(name, kept)| {
-            (name, KeptSecret { value: kept.value.expose().to_owned(), revision: kept.revision.into_text() })
-        });
-        let text = serde_json::to_vec_pretty(&Kept { format: FORMAT, secrets: secrets.collect() })
-            .map_err(|error| SecretsError::Unavailable(error.to_string()))?;
-        durable::replace(&self.file, &text)?;
+        durable::replace(&self.file, &text(kept)?)?;
         Ok(revision)
     }
 
@@ -99,7 +101,7 @@ impl FileStore {
             ))
         };
         let Form { format } = serde_json::from_slice(&text).map_err(damaged)?;
-        if format != FORMAT {
+        if format > FORMAT {
             return Err(SecretsError::Unavailable(format!(
                 "{} has the form {format}, this program knows {FORMAT}; use the newer program that wrote it",
                 self.file.display(),
@@ -111,8 +113,17 @@ impl FileStore {
     }
 }
 
+/// The file's text.
+fn text(secrets: BTreeMap<String, Versioned>) -> Result<Vec<u8>, SecretsError> {
+    let secrets = secrets.into_iter().map(|(name, kept)| {
+        (name, KeptSecret { value: kept.value.expose().to_owned(), revision: kept.revision.into_text() })
+    });
+    serde_json::to_vec_pretty(&Kept { format: FORMAT, secrets: secrets.collect() })
+        .map_err(|error| SecretsError::Unavailable(error.to_string()))
+}
+
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 
@@ -145,6 +156,61 @@ mod tests {
         let message = store.get("a").unwrap_err().to_string();
         assert!(message.contains(FILE) && !message.contains("fake-token"), "{message}");
         assert!(store.write("a", &None, Some("x".into())).is_err(), "nothing is written over it");
+    }
+
+    /// The form that was ever written stands in `tests/golden`, and is read for ever.
+    #[test]
+    fn form_1_is_read_and_is_what_is_written() {
+        let golden = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/secrets-1.json")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore::open(folder.path()).unwrap();
+        std::fs::write(folder.path().join(FILE), &golden).unwrap();
+        let kept = store.read().unwrap();
+        let expected = [
+            ("admin_tokens", "{\"version\":1,\"access\":\"fake \\u00e9\"}", "00112233445566778899aabbccddeeff"),
+            ("pending", "", "ffeeddccbbaa99887766554433221100"),
+        ];
+        let expected = expected.map(|(name, value, revision)| {
+            (name.to_owned(), Versioned { value: value.into(), revision: revision.to_owned().into() })
+        });
+        assert_eq!(kept, BTreeMap::from(expected));
+        assert_eq!(text(kept).unwrap(), golden, "a new form is a new file beside this one");
+    }
+
+    #[test]
+    fn a_file_torn_at_any_byte_is_refused_and_moving_it_away_is_a_way_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore::open(folder.path()).unwrap();
+        store.write("a", &None, Some("fake-token".into())).unwrap();
+        let file = folder.path().join(FILE);
+        let whole = std::fs::read(&file).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&file, &whole[..length]).unwrap();
+            let message = store.get("a").unwrap_err().to_string();
+            assert!(message.contains("move it away") && !message.contains("fake-token"), "{length}: {message}");
+        }
+        std::fs::rename(&file, folder.path().join("away")).unwrap();
+        assert_eq!(store.get("a").unwrap(), None);
+        store.write("a", &None, Some("fake".into())).unwrap();
+    }
+
+    #[test]
+    fn secrets_that_a_crash_left_on_their_way_are_swept_but_not_under_another_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore::open(folder.path()).unwrap();
+        store.write("a", &None, Some("fake".into())).unwrap();
+        let whole = std::fs::read(folder.path().join(FILE)).unwrap();
+        let staged = folder.path().join(".staged-a1b2c3");
+        for length in 0..=whole.len() {
+            std::fs::write(&staged, &whole[..length]).unwrap();
+            assert_eq!(store.get("a").unwrap().unwrap().value, "fake".into());
+        }
+        let other = Lock::try_take(&folder.path().join(LOCK)).unwrap();
+        FileStore::open(folder.path()).unwrap();
+        assert!(staged.exists(), "it may be the other's");
+        drop(other);
+        FileStore::open(folder.path()).unwrap();
+        assert!(!staged.exists());
     }
 
     #[test]

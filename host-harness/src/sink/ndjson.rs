@@ -1,7 +1,10 @@
 //! Bodies, one a line, to a file or to standard output.
 //!
 //! A file is only appended to. What a killed process left of a line is cut at the next start: it belongs to a batch that was
-//! not acknowledged, and comes again whole. A batch that does not fit on the disk is cut back too.
+//! not acknowledged, and comes again whole. A batch that does not fit on the disk is cut back too. Whole lines are never cut:
+//! somebody may have read them. Where they are of a batch that was not recorded, the same line is not written twice instead.
+
+mod again;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -9,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Mended, SinkError};
 use crate::runtime::Event;
+use again::Again;
 
 /// Bytes that are gathered before they are written: few system calls, little memory.
 const CHUNK: usize = 256 * 1024;
@@ -30,6 +34,8 @@ enum To {
         file: File,
         /// Length after the last batch that was acknowledged.
         acknowledged: u64,
+        /// Lines of it that may come again.
+        again: Again,
     },
 }
 
@@ -59,13 +65,48 @@ impl Ndjson {
         let mut mended = None;
         if whole < length {
             file.set_len(whole).and_then(|()| file.sync_all()).map_err(refused)?;
-            mended = Some(format!(
-                "{}: cut {} bytes of a last line that an earlier run left unfinished; its event comes again",
-                path.display(),
-                length - whole
-            ));
+            mended = Some(Mended { path: path.to_owned(), cut: length - whole });
         }
-        Ok((Self(To::File { path: path.to_owned(), file, acknowledged: whole }), mended))
+        let to = To::File { path: path.to_owned(), file, acknowledged: whole, again: Again::default() };
+        Ok((Self(to), mended))
+    }
+
+    /// The file, and where in it the batch begins that is delivered next, or that an earlier run has left and that is not
+    /// made up for yet. None for standard output.
+    pub(super) fn begin(&self) -> Option<(&Path, u64)> {
+        match &self.0 {
+            To::Stdout { .. } => None,
+            To::File { path, acknowledged, again, .. } => Some((path, again.from().unwrap_or(*acknowledged))),
+        }
+    }
+
+    /// From byte `from` on the file holds lines of a batch that was not recorded: where they are delivered again, they are
+    /// not written again. Returns how many there are.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn recall(&mut self, from: u64) -> Result<usize, SinkError> {
+        let To::File { path, file, acknowledged, again } = &mut self.0 else { return Ok(0) };
+        *again = Again::read(file, from, *acknowledged)
+            .map_err(|source| SinkError::Refused { name: path.display().to_string(), source })?;
+        Ok(again.len())
+    }
+
+    /// Whether lines will be left that may come again, once these events are delivered.
+    pub(super) fn still_expects(&self, events: &[Event]) -> bool {
+        match &self.0 {
+            To::Stdout { .. } => false,
+            To::File { acknowledged, again, .. } => {
+                again.outlasts(events.iter().map(|event| event.body.as_bytes()), *acknowledged)
+            }
+        }
+    }
+
+    /// What was expected to come again and has not, does not come any more.
+    pub(super) fn settle(&mut self) {
+        if let To::File { again, .. } = &mut self.0 {
+            *again = Again::default();
+        }
     }
 
     /// Whether this is standard output.
@@ -80,7 +121,7 @@ impl Ndjson {
     pub fn deliver(&mut self, events: &[Event]) -> Result<(), SinkError> {
         match &mut self.0 {
             To::Stdout { file } => {
-                let written = write_lines(&mut io::stdout().lock(), events)
+                let written = write_lines(&mut io::stdout().lock(), events, |_| false)
                     .and_then(|()| io::stdout().lock().flush())
                     .and_then(|()| file.as_ref().map_or(Ok(()), File::sync_data));
                 written.map_err(|source| match source.kind() {
@@ -88,9 +129,12 @@ impl Ndjson {
                     _ => SinkError::Refused { name: "standard output".into(), source },
                 })
             }
-            To::File { path, file, acknowledged } => {
+            To::File { path, file, acknowledged, again } => {
                 let before = *acknowledged;
-                let written = write_lines(file, events).and_then(|()| sync(file)).and_then(|()| file.metadata());
+                // What stands there already is perhaps not on the disk yet: it is forced there with the rest.
+                let written = write_lines(file, events, |line| again.take(line))
+                    .and_then(|()| sync(file))
+                    .and_then(|()| file.metadata());
                 match written {
                     Ok(metadata) => {
                         *acknowledged = metadata.len();
@@ -115,12 +159,18 @@ fn sync(file: &File) -> io::Result<()> {
     }
 }
 
-fn write_lines(to: &mut impl Write, events: &[Event]) -> io::Result<()> {
+/// Writes the bodies but those that `stands` knows.
+fn write_lines(to: &mut impl Write, events: &[Event], mut stands: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
     let mut lines = Vec::with_capacity(CHUNK);
     for event in events {
+        let begin = lines.len();
         // By the contract there is no line break in a body. In JSON one can only stand between tokens, where a space is as
         // good, and a line must stay a line whatever a plugin does.
         lines.extend(event.body.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+        if lines.get(begin..).is_some_and(&mut stands) {
+            lines.truncate(begin);
+            continue;
+        }
         lines.push(b'\n');
         if lines.len() >= CHUNK {
             to.write_all(&lines)?;
@@ -210,6 +260,55 @@ mod tests {
         sink.deliver(&events(&["{\"c\":3}"])).unwrap();
         assert_eq!(mended, None);
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n");
+    }
+
+    #[test]
+    fn lines_of_a_batch_that_was_not_recorded_are_not_written_again_but_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        let (mut sink, _) = open(&path);
+        sink.deliver(&events(&["{\"a\":1}"])).unwrap();
+        let begun = sink.begin().unwrap().1;
+        sink.deliver(&events(&["{\"b\":2}", "{\"c\":3}"])).unwrap();
+        drop(sink);
+
+        let (mut sink, _) = open(&path);
+        assert_eq!(sink.recall(begun).unwrap(), 2);
+        assert_eq!(sink.begin().unwrap().1, begun, "until they have come the batch is not made up for");
+        assert!(sink.still_expects(&events(&["{\"b\":2}"])));
+        assert!(!sink.still_expects(&events(&["{\"c\":3}", "{\"b\":2}", "{\"d\":4}"])));
+        // Other bytes are another event, and what stands before the batch was recorded.
+        sink.deliver(&events(&["{\"b\": 2}", "{\"c\":3}", "{\"a\":1}"])).unwrap();
+        sink.deliver(&events(&["{\"b\":2}", "{\"c\":3}"])).unwrap();
+        let text = "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n{\"b\": 2}\n{\"a\":1}\n{\"c\":3}\n";
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(sink.begin().unwrap().1, u64::try_from(text.len()).unwrap());
+    }
+
+    #[test]
+    fn what_does_not_come_again_is_forgotten_when_all_is_settled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        let (mut sink, _) = open(&path);
+        sink.deliver(&events(&["{\"a\":1}"])).unwrap();
+        sink.recall(0).unwrap();
+        sink.settle();
+        assert!(!sink.still_expects(&[]));
+        sink.deliver(&events(&["{\"a\":1}"])).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"a\":1}\n");
+    }
+
+    #[test]
+    fn a_file_that_was_put_away_meanwhile_holds_nothing_to_recall() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        fs::write(&path, "{\"new\":1}\n").unwrap();
+        assert_eq!(open(&path).0.recall(4_096).unwrap(), 0, "shorter");
+        fs::write(&path, "{\"new\":1}\n{\"newer\":2}\n").unwrap();
+        let (mut sink, _) = open(&path);
+        sink.recall(3).unwrap();
+        sink.deliver(&events(&["{\"new\":1}"])).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3, "a piece of a line is no line");
     }
 
     #[test]

@@ -71,6 +71,11 @@ impl Envelope {
         &self.head
     }
 
+    /// Over all of it.
+    pub(super) fn checksum(&self) -> &str {
+        &self.checksum
+    }
+
     /// Names and checksums.
     pub(super) fn parts(&self) -> &BTreeMap<String, String> {
         &self.parts
@@ -82,10 +87,16 @@ pub(super) fn checksum(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Over the head and the list of parts, each with its length, so that no two of them give the same bytes.
+/// Over the head and the list of parts.
 fn whole(head: &str, parts: &BTreeMap<String, String>) -> String {
+    fingerprint(parts.iter().flat_map(|(name, checksum)| [name.as_str(), checksum.as_str()]).chain([head]))
+}
+
+/// SHA-256 over texts, each with its length, so that no two lists of them give the same bytes.
+pub(super) fn fingerprint<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     let mut hash = Sha256::new();
-    for text in parts.iter().flat_map(|(name, checksum)| [name.as_str(), checksum.as_str()]).chain([head]) {
+    for text in texts {
+        let text = text.as_ref();
         hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(text);
     }

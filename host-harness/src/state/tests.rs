@@ -1,4 +1,7 @@
-//! Crashes, flipped bytes, other programs.
+//! What is stored is read; flipped bytes, other programs. Crashes and golden files have files of their own.
+
+mod crashes;
+mod golden;
 
 use std::fs;
 

@@ -12,7 +12,10 @@ mod collect;
 mod commands;
 mod configuration;
 mod demo;
+#[cfg(unix)]
+mod disk;
 mod interrupted;
+mod kills;
 mod last_run;
 mod platform;
 mod re_audit;
