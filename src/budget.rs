@@ -56,7 +56,8 @@ impl Lump {
 pub struct Budget {
     /// By the settings.
     most: u32,
-    reserve: u32,
+    /// Whether some of it is left to commands.
+    leaves_reserve: bool,
     /// The longest wait within a call.
     patience: Span,
     spent: RefCell<Spent>,
@@ -65,12 +66,12 @@ pub struct Budget {
 impl Budget {
     /// Of a fetch, which leaves the reserve to commands. `most` is requests a minute.
     pub fn of_fetch(most: u32, spent: Spent) -> Self {
-        Self { most, reserve: RESERVE.min(most / 2), patience: PATIENCE, spent: RefCell::new(spent) }
+        Self { most, leaves_reserve: true, patience: PATIENCE, spent: RefCell::new(spent) }
     }
 
     /// Of a command, which knows nothing of what is sent beside it.
     pub fn of_command() -> Self {
-        Self { most: RESERVE, reserve: 0, patience: MINUTE + LUMP, spent: RefCell::default() }
+        Self { most: RESERVE, leaves_reserve: false, patience: MINUTE + LUMP, spent: RefCell::default() }
     }
 
     /// Whether a wait is better waited than met with the end of the call.
@@ -88,9 +89,15 @@ impl Budget {
         rate.saturating_add(back).min(self.most)
     }
 
+    /// What of a rate is left to commands: a quarter at most, where little is left at all.
+    fn reserve(&self, rate: u32) -> u32 {
+        if self.leaves_reserve { RESERVE.min(rate / 4) } else { 0 }
+    }
+
     /// How long to wait before the next request; zero: it may go now.
     pub fn wait(&self, now: Timestamp) -> Span {
-        let allowed = self.rate(now).saturating_sub(self.reserve).max(1);
+        let rate = self.rate(now);
+        let allowed = rate.saturating_sub(self.reserve(rate)).max(1);
         let mut spent = self.spent.borrow_mut();
         spent.forget(now);
         let mut count: u32 = spent.lumps.iter().map(|lump| lump.1).sum();
@@ -126,7 +133,7 @@ impl Budget {
         }
         spent.forget(now);
         let sent = spent.lumps.iter().map(|lump| lump.1).sum::<u32>();
-        let rate = rate.min(sent.saturating_add(self.reserve));
+        let rate = rate.min(sent.saturating_add(self.reserve(rate)));
         spent.rate = Some((rate - rate / 4).max(LEAST).min(self.most));
         spent.learned = Some(now);
     }
@@ -232,7 +239,7 @@ mod tests {
             }
             for (n, first) in sent.iter().enumerate() {
                 let within = sent.iter().skip(n).take_while(|time| **time - *first < MINUTE).count();
-                prop_assert!(within <= (most - RESERVE.min(most / 2)) as usize, "{} within a minute", within);
+                prop_assert!(within <= (most - RESERVE.min(most / 4)) as usize, "{} within a minute", within);
             }
         }
     }

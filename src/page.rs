@@ -20,13 +20,6 @@ pub struct Page<'a> {
 #[error("the answer is no page of items: {0}")]
 pub struct PageError(String);
 
-impl PageError {
-    /// Of an answer that names no items.
-    pub fn without_items() -> Self {
-        Self("it names no items".to_owned())
-    }
-}
-
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow, default)]

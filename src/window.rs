@@ -95,6 +95,9 @@ pub struct Interval {
     /// How often the number of items asked for is halved for it.
     #[serde(default, skip_serializing_if = "is_zero")]
     smaller: u32,
+    /// The page in hand was answered without items once: the second time that is its answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    doubted: bool,
     /// How often its next link has led to nothing in a later call, since something new was met in it.
     #[serde(default, skip_serializing_if = "is_zero")]
     vanished: u32,
@@ -459,11 +462,11 @@ impl Window {
         (0..self.pending.len()).max_by_key(|index| self.pending.get(*index).map(|interval| interval.to))
     }
 
-    /// The oldest interval that may be read at `now`. Those that are only read again come first: they are short, and until
-    /// then what was delivered there has to be remembered.
-    pub fn oldest(&self, now: Timestamp) -> Option<usize> {
+    /// The oldest interval that may be read at `now`. `again_first`: of those that are only read again; they are short, and
+    /// until then what was delivered there has to be remembered.
+    pub fn oldest(&self, now: Timestamp, again_first: bool) -> Option<usize> {
         let may_be_read = |interval: &Interval| interval.work == 0 && interval.may_be_read(now);
-        let again = self.pending.iter().position(|interval| may_be_read(interval) && !interval.owes());
+        let again = self.pending.iter().position(|interval| again_first && may_be_read(interval) && !interval.owes());
         again.or_else(|| self.pending.iter().position(may_be_read))
     }
 
@@ -530,10 +533,12 @@ impl Window {
     /// Splits at a time inside; returns where the newer part is.
     fn split(&mut self, index: usize, at: Timestamp) -> usize {
         let Some(older) = self.pending.get_mut(index) else { return index };
-        let newer = Interval { from: at, owed: older.owed.max(at), cursor: None, work: 0, ..older.clone() };
+        let newer =
+            Interval { from: at, owed: older.owed.max(at), cursor: None, doubted: false, work: 0, ..older.clone() };
         older.owed = older.owed.min(at);
         older.to = at;
         older.cursor = None;
+        older.doubted = false;
         self.pending.insert(index + 1, newer);
         index + 1
     }
@@ -559,6 +564,14 @@ impl Window {
     pub fn advance(&mut self, index: usize, cursor: Cursor) {
         if let Some(interval) = self.pending.get_mut(index) {
             interval.cursor = Some(cursor);
+            interval.doubted = false;
+        }
+    }
+
+    /// The page in hand was answered without items.
+    pub fn doubt(&mut self, index: usize) {
+        if let Some(interval) = self.pending.get_mut(index) {
+            interval.doubted = true;
         }
     }
 
@@ -665,6 +678,7 @@ impl Window {
                     cursor: None,
                     failed: older.failed.min(newer.failed),
                     smaller: older.smaller.min(newer.smaller),
+                    doubted: false,
                     vanished: older.vanished.min(newer.vanished),
                     not_before: older.not_before.min(newer.not_before),
                     reason: older.reason.take().or(newer.reason),
@@ -684,6 +698,7 @@ impl Interval {
             cursor: None,
             failed: 0,
             smaller: 0,
+            doubted: false,
             vanished: 0,
             not_before: None,
             reason: None,
@@ -691,10 +706,20 @@ impl Interval {
         }
     }
 
+    /// Whether the page in hand was answered without items before.
+    pub fn is_doubted(&self) -> bool {
+        self.doubted
+    }
+
     /// Whether it was not begun, nor failed, and is owed as a whole or not at all.
     fn is_untouched(&self) -> bool {
         let is_of_a_kind = self.from == self.owed || !self.owes();
-        self.cursor.is_none() && self.failed == 0 && self.vanished == 0 && self.work == 0 && is_of_a_kind
+        self.cursor.is_none()
+            && !self.doubted
+            && self.failed == 0
+            && self.vanished == 0
+            && self.work == 0
+            && is_of_a_kind
     }
 
     /// How much time is read.

@@ -309,9 +309,8 @@ impl<'a> Reading<'a> {
             let gaps = self.window(place, |window| window.clamp(earliest, "longer ago than Webex serves"));
             self.ledger.borrow_mut().tally.gaps.extend(gaps.unwrap_or_default());
         }
-        // Where less than half of the rate is left, several that each break off would bring nothing.
-        let is_slow = self.call.client.rate() < self.call.settings.max_requests / 2;
-        let side_by_side = if is_slow { 1 } else { SIDE_BY_SIDE };
+        // Where little of the rate is left, several that each break off would bring nothing.
+        let side_by_side = if self.is_slow() { 1 } else { SIDE_BY_SIDE };
         let ends = join_all((0..side_by_side).map(|_| self.slices(place, limits))).await;
         self.ledger.borrow_mut().is_halted = false;
         let mut is_full = false;
@@ -321,13 +320,19 @@ impl<'a> Reading<'a> {
         Ok(if is_full { Work::Full } else { Work::Done })
     }
 
+    /// Whether Webex has taught a rate, less than half of what is set, at which what was never read comes first.
+    fn is_slow(&self) -> bool {
+        self.call.client.rate() < self.call.settings.max_requests / 2
+    }
+
     /// Reads one slice after the other.
     async fn slices(&self, place: Place, limits: Limits) -> Result<Work, Failure> {
         loop {
             let now = self.call.io.now();
             let is_halted = self.ledger.borrow().is_halted;
+            let is_slow = self.is_slow();
             let work = self.window(place, |window| {
-                let oldest = window.oldest(now).filter(|_| !is_halted)?;
+                let oldest = window.oldest(now, !is_slow).filter(|_| !is_halted)?;
                 let slice = window.cut_oldest(oldest);
                 window.begin_work(slice)
             });

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::item::{Facts, Identity, Item};
 use crate::lateness::Lateness;
 use crate::link::{LinkError, complete, next, resolve};
-use crate::page::{Page, PageError};
+use crate::page::Page;
 use crate::query::Query;
 use crate::settings::Lane;
 use crate::stream::{EVENTS_WITHOUT_PRO_PACK, Stream};
@@ -125,6 +125,8 @@ enum Step {
     Full,
     /// The window was changed: what is to be read now has to be looked up anew.
     Changed,
+    /// It is asked for once more.
+    Again,
     /// The slice cannot be read as it is.
     Unreadable(Unreadable),
     /// The stream cannot go on in this call.
@@ -162,7 +164,7 @@ impl Drain<'_> {
                 return Ok(end);
             }
             let before = self.ledger.borrow().tally.events.len();
-            let step = self.step(&interval, pages, is_repeated).await;
+            let step = self.step(&interval, pages).await;
             if interval.was_read_in_vain() && self.ledger.borrow().tally.events.len() > before {
                 self.change(Window::note_progress);
             }
@@ -182,6 +184,7 @@ impl Drain<'_> {
                 }
                 Step::Full => return Ok(End::Full),
                 Step::Changed => return Ok(End::Restart),
+                Step::Again => {}
                 Step::Unreadable(why) if why.may_pass() && !is_repeated => is_repeated = true,
                 Step::Unreadable(why) => return self.restart(&why),
                 Step::Failed(failure) => return Err(failure.of_stream(self.call.stream)),
@@ -227,9 +230,8 @@ impl Drain<'_> {
         is_crowded.then_some(End::Crowded)
     }
 
-    /// Reads one page of the interval; `pages`: how many of this drain were read before in this call. `is_repeated`: the
-    /// same request was sent before and brought nothing that could be read.
-    async fn step(&self, interval: &Interval, pages: usize, is_repeated: bool) -> Step {
+    /// Reads one page of the interval; `pages`: how many of this drain were read before in this call.
+    async fn step(&self, interval: &Interval, pages: usize) -> Step {
         let ask = match self.ask(interval) {
             Ok(ask) => ask,
             Err(error) => return Step::Unreadable(error.into()),
@@ -242,8 +244,11 @@ impl Drain<'_> {
             Err(trouble) => return self.trouble(interval, &trouble),
         };
         let page = match Page::read(&response) {
-            Ok(page) if page.has_items || is_repeated => page,
-            Ok(_) => return Step::Unreadable(Unreadable::Page(PageError::without_items())),
+            Ok(page) if page.has_items || interval.is_doubted() => page,
+            Ok(_) => {
+                self.change(Window::doubt);
+                return Step::Again;
+            }
             Err(error) => {
                 // Whoever answered without a time, it need not have been the origin.
                 if self.call.client.origin().at_last_request().is_some() {

@@ -74,7 +74,7 @@ fn the_newest_slice_is_cut_off_at_the_end_and_the_oldest_at_the_start() {
     let newest = window.cut_newest(0);
     assert_eq!(ranges(&window)[newest], (6 * 86_400, 6 * 86_400, 7 * 86_400));
     window.drained(newest, false);
-    let oldest = window.cut_oldest(window.oldest(at(0)).unwrap());
+    let oldest = window.cut_oldest(window.oldest(at(0), true).unwrap());
     assert_eq!(ranges(&window)[oldest], (0, 0, 86_400));
 }
 
@@ -133,7 +133,7 @@ fn a_quarantined_interval_waits_longer_each_time_and_stays_owed() {
     let mut window = Window::begin(at(0));
     window.take_up(at(2), window.frontier() - Span::ZERO);
     assert_eq!(window.quarantine(0, at(10), "unreadable"), at(70));
-    assert_eq!((window.oldest(at(69)), window.oldest(at(70))), (None, Some(0)));
+    assert_eq!((window.oldest(at(69), true), window.oldest(at(70), true)), (None, Some(0)));
     assert_eq!(window.quarantine(0, at(70), "unreadable"), at(70 + 120));
     for _ in 0..100 {
         window.quarantine(0, at(100), "unreadable");
@@ -243,7 +243,7 @@ proptest! {
                     window.take_up(at(clock), window.frontier() - Span::secs(600));
                 }
                 Move::CutNewest => { window.newest().map(|i| window.cut_newest(i)); }
-                Move::CutOldest => { window.oldest(Timestamp::MAX).map(|i| window.cut_oldest(i)); }
+                Move::CutOldest => { window.oldest(Timestamp::MAX, true).map(|i| window.cut_oldest(i)); }
                 Move::Halve(i) => { window.halve(i); }
                 Move::Quarantine(i) => { window.quarantine(i, at(clock), "test"); }
                 Move::Drain(i) => {
