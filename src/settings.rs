@@ -137,7 +137,7 @@ pub const TABLE: &[Row] = &[
         Kind::Duration,
         Some("10m"),
         "Overlap",
-        "How long after its time an event may be listed and still be found; 1 s to 7 days. This stretch is read again in every cycle.",
+        "How long after its time an event may be listed and still be found; 1 s to 7 days. This stretch is read again.",
     ),
     row(
         "remember",

@@ -658,13 +658,15 @@ impl Window {
     fn bound(&mut self) {
         while self.pending.len() > MOST_PENDING {
             let is_free = |index: usize| self.pending.get(index).is_some_and(|interval| interval.work == 0);
+            let is_begun = |index: usize| self.pending.get(index).is_some_and(|interval| interval.cursor.is_some());
             let distance = |index: usize| match (self.pending.get(index), self.pending.get(index + 1)) {
                 (Some(older), Some(newer)) => (newer.from - older.to).max(Span::ZERO),
                 _ => Span::millis(i64::MAX),
             };
+            // Those that are begun last: reading would begin anew with each merge.
             let nearest = (0..self.pending.len() - 1)
                 .filter(|index| is_free(*index) && is_free(index + 1))
-                .min_by_key(|index| distance(*index));
+                .min_by_key(|index| (is_begun(*index) || is_begun(index + 1), distance(*index)));
             let Some(nearest) = nearest else { return };
             let newer = self.pending.remove(nearest + 1);
             if let Some(older) = self.pending.get_mut(nearest) {

@@ -308,3 +308,24 @@ fn near_rereads_and_one_when_it_is_as_old_as_the_overlap_leave_nothing_out() {
         assert!(times.len() <= 3, "{second} was read at {times:?}");
     }
 }
+
+#[test]
+fn what_is_begun_keeps_its_page_in_hand_when_others_merge() {
+    let mut window = Window::begin(at(0));
+    for n in 0..400 {
+        window.take_up(at(100 * (n + 1)), window.frontier());
+        if n == 3 {
+            let cursor = Cursor {
+                link: "page".to_owned(),
+                asked: (at(0), at(1)),
+                visited: vec![],
+                empty: 0,
+                after_short: false,
+            };
+            window.advance(1, cursor);
+        }
+        window.pending.iter_mut().for_each(|interval| interval.failed = 1);
+    }
+    assert!(window.pending().len() <= MOST_PENDING);
+    assert!(window.pending().iter().any(|interval| interval.cursor.is_some()));
+}
