@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::slices::MOST_PENDING;
 use super::*;
 
 const fn at(secs: i64) -> Timestamp {
