@@ -117,9 +117,10 @@ impl Collector<'_> {
     /// Delivers, then remembers; in this order only. Before that it notes where in each file the batch begins, so that a start
     /// after a crash in between finds its lines.
     fn record(&mut self, batch: Batch, work: &mut Work) -> Result<Next, CollectError> {
-        // When all that is listed is in this batch or recorded, nothing of an earlier batch is still to come after it.
+        // When there is nothing left to deliver, nothing of an earlier batch is still to come.
         let is_settled = work.what == What::Collect
             && batch.next == Next::Idle
+            && batch.events.is_empty()
             && batch.reports.iter().all(|report| report.failure.is_none());
         let is_expecting = !is_settled && self.sinks.still_expect(&batch.events);
         if is_expecting || !batch.events.is_empty() {
