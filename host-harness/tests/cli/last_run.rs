@@ -7,6 +7,11 @@ use crate::support::{Webex, ended, interrupt};
 const HEAD: &str = "webex-state/last-run/head.json";
 const PREVIOUS: &str = "webex-state/last-run/head.previous.json";
 
+/// Whatever the width of the columns is.
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 async fn collected() -> Webex {
     let webex = Webex::start().await;
     webex.backlog(20);
@@ -165,7 +170,7 @@ async fn where_nothing_is_stored_a_reset_says_where_to_begin() {
     let since = host_harness::runtime::time(webex.tenant.now_ms() - 600_000);
     let ran = webex.place.run(&["last-run", "reset", "--since", &since]).await.exits(0);
     let ran = ran.says("changed; nothing was stored before");
-    assert_eq!(ran.stdout.matches(&format!("complete up to  {since}")).count(), 3, "{}", ran.stdout);
+    assert_eq!(in_one_line(&ran.stdout).matches(&format!("complete up to {since}")).count(), 3, "{}", ran.stdout);
     webex.place.run(&["collect"]).await.exits(0);
     let lines = webex.place.read("events.ndjson").lines().count();
     assert!((9..60).contains(&lines), "ten minutes of the hour, and the overlap: {lines}");
@@ -176,8 +181,8 @@ async fn time_that_a_reset_skips_is_shown_as_not_collected() {
     let webex = collected().await;
     webex.place.run(&["last-run", "reset", "--since", "2020-01-01"]).await.exits(0).says(PREVIOUS);
     let ran = webex.place.run(&["last-run", "reset", "--stream", "events", "--since", "2020-02-01"]).await.exits(0);
-    let line = "not collected   2020-01-01T00:00:00.000Z to 2020-02-01T00:00:00.000Z: reset by an operator";
-    assert_eq!(ran.stdout.matches(line).count(), 1, "{}", ran.stdout);
+    let line = "not collected 2020-01-01T00:00:00.000Z to 2020-02-01T00:00:00.000Z: reset by an operator";
+    assert_eq!(in_one_line(&ran.stdout).matches(line).count(), 1, "{}", ran.stdout);
 }
 
 #[tokio::test]
