@@ -32,6 +32,8 @@ pub(super) struct Ledger {
     pub(super) in_flight: usize,
     /// The backlog's turn has come.
     pub(super) is_fair: bool,
+    /// What is new was left for the sake of older work: another call has to take it up.
+    is_tail_left: bool,
     /// One drain has met what ends the others, too, at their next page.
     pub(super) is_halted: bool,
 }
@@ -39,7 +41,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(state: StreamState) -> Self {
         let tally = Tally::new(state.faults);
-        Self { state, tally, in_flight: 0, is_fair: false, is_halted: false }
+        Self { state, tally, in_flight: 0, is_fair: false, is_tail_left: false, is_halted: false }
     }
 
     pub(super) fn window(&mut self, place: Place) -> Option<&mut Window> {
@@ -133,7 +135,8 @@ impl<'a> Reading<'a> {
         }
         let now = self.call.io.now();
         let left = |window: &Window| window.pending().iter().any(|interval| interval.may_be_read(now));
-        let is_left = self.ledger.borrow().state.lanes.iter().any(|lane| left(&lane.window));
+        let ledger = self.ledger.borrow();
+        let is_left = ledger.is_tail_left || ledger.state.lanes.iter().any(|lane| left(&lane.window));
         Ok(if is_left { Next::Now } else { Next::Idle })
     }
 
@@ -245,9 +248,11 @@ impl<'a> Reading<'a> {
             *window = Window::begin(if is_little { now } else { now - settings.first_fetch });
         }
         let has_work = window.pending().iter().any(|interval| interval.may_be_read(now));
-        if to <= window.frontier()
-            || (has_work && window.is_tail_younger_than(TAIL_EVERY, now) && window.frontier() > window.watermark())
-        {
+        if to <= window.frontier() {
+            return None;
+        }
+        if has_work && window.is_tail_younger_than(TAIL_EVERY, now) && window.frontier() > window.watermark() {
+            ledger.is_tail_left = true;
             return None;
         }
         let before = window.clone();

@@ -457,3 +457,27 @@ fn tails_that_were_not_begun_are_read_as_one_slice() {
     tenant.world.borrow_mut().events.retain(|stream, _| *stream == Stream::AdminAudits);
     tenant.check_each_once();
 }
+
+/// What was listed while a backlog was worked off belongs to "everything listed so far".
+#[test]
+fn idle_is_not_said_while_the_tail_was_left_for_a_backlog() {
+    let mut tenant = Tenant::new(three_streams(100, Span::secs(1_800)), &[]);
+    let request = FetchRequest { max_events: Some(30), streams: vec![Stream::AdminAudits], ..ALL };
+    let mut next = tenant.call(&request);
+    for n in 0.. {
+        assert!(n < 200, "it does not end");
+        if next == Next::Idle {
+            break;
+        }
+        let now = tenant.host.now();
+        tenant.host.advance(Span::secs(7));
+        tenant.world.borrow_mut().add(Stream::AdminAudits, now, now);
+        // New ones come for a while only.
+        if n > 12 {
+            tenant.world.borrow_mut().events.get_mut(&Stream::AdminAudits).unwrap().pop();
+        }
+        next = tenant.call(&request);
+    }
+    tenant.world.borrow_mut().events.retain(|stream, _| *stream == Stream::AdminAudits);
+    tenant.check_each_once();
+}
