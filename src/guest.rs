@@ -77,7 +77,7 @@ impl collector::Guest for Plugin {
     ) -> Result<collector::LastRun, collector::Failure> {
         let change = || {
             let settings = settings()?;
-            let mut last_run = last_run(stored.map(Into::into).as_ref(), &settings)?;
+            let mut last_run = last_run(stored.map(Into::into).as_ref(), &settings)?.checked()?;
             let since = Timestamp::from_millis(change.since);
             if since > reactor::now() {
                 return Err(Failure::argument("since", "is in the future", "give a time of the past"));
