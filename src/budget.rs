@@ -40,7 +40,7 @@ pub struct Spent {
     pub lumps: VecDeque<Lump>,
 }
 
-/// Requests that were sent within [`LUMP`] of each other.
+/// Requests that were sent within some seconds of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lump(Timestamp, u32);
 
