@@ -149,11 +149,9 @@ impl SeenKey {
 }
 
 impl Seen {
-    /// From stored segments.
+    /// From stored segments. Nothing is found in them before [`open`](Self::open).
     pub fn from_segments(segments: Vec<Segment>, forgotten: u64) -> Self {
-        let mut seen = Self { segments, index: HashSet::default(), forgotten };
-        seen.build_index();
-        seen
+        Self { segments, index: HashSet::default(), forgotten }
     }
 
     /// Unpacks what is `needed`. The others cannot be met.
@@ -224,6 +222,7 @@ impl Seen {
     /// the oldest first. Returns from when on all is remembered that is not forgotten for good.
     pub fn evict(&mut self, since: Timestamp, needed: impl Fn(Timestamp, Timestamp) -> bool) -> Timestamp {
         let mut since = since;
+        let before = self.len();
         self.segments.retain(|segment| segment.to >= since || needed(segment.from, segment.to));
         let mut count = self.len();
         while count > SEEN_MAX {
@@ -237,8 +236,10 @@ impl Seen {
             }
             since = since.max(lost.to);
         }
+        if count < before {
+            self.build_index();
+        }
         self.merge(needed);
-        self.build_index();
         since
     }
 

@@ -33,8 +33,14 @@ impl Window {
 
     /// Ends the reading of an interval, wherever it stands.
     pub fn end_work(&mut self, work: WorkId) {
-        if let Some(interval) = self.find(work).and_then(|index| self.pending.get_mut(index)) {
-            interval.work = 0;
+        if let Some(index) = self.find(work) {
+            self.at(index, |interval| interval.work = 0);
+        }
+    }
+
+    fn at(&mut self, index: usize, change: impl FnOnce(&mut Interval)) {
+        if let Some(interval) = self.pending.get_mut(index) {
+            change(interval);
         }
     }
 
@@ -143,17 +149,12 @@ impl Window {
 
     /// Remembers the page in hand.
     pub fn advance(&mut self, index: usize, cursor: Cursor) {
-        if let Some(interval) = self.pending.get_mut(index) {
-            interval.cursor = Some(cursor);
-            interval.doubted = false;
-        }
+        self.at(index, |interval| (interval.cursor, interval.doubted) = (Some(cursor), false));
     }
 
     /// The page in hand was answered without items.
     pub fn doubt(&mut self, index: usize) {
-        if let Some(interval) = self.pending.get_mut(index) {
-            interval.doubted = true;
-        }
+        self.at(index, |interval| interval.doubted = true);
     }
 
     /// The interval's last page is delivered. `sparse`: it had so few pages that slices may grow.
@@ -177,30 +178,22 @@ impl Window {
     pub fn ask_for_less(&mut self, index: usize) {
         self.smaller = (self.smaller + 1).min(MOST_HALVINGS);
         self.full_page = 0;
-        if let Some(interval) = self.pending.get_mut(index) {
-            interval.smaller = (interval.smaller + 1).min(MOST_HALVINGS);
-        }
+        self.at(index, |interval| interval.smaller = (interval.smaller + 1).min(MOST_HALVINGS));
     }
 
     /// Its next link of an earlier call led to nothing.
     pub fn note_vanished(&mut self, index: usize) {
-        if let Some(interval) = self.pending.get_mut(index) {
-            interval.vanished = interval.vanished.saturating_add(1);
-        }
+        self.at(index, |interval| interval.vanished = interval.vanished.saturating_add(1));
     }
 
     /// Something new was met in it.
     pub fn note_progress(&mut self, index: usize) {
-        if let Some(interval) = self.pending.get_mut(index) {
-            interval.vanished = 0;
-        }
+        self.at(index, |interval| interval.vanished = 0);
     }
 
     /// Its pages are as large as the others' again: with fewer there is less to follow links for.
     pub fn ask_for_more(&mut self, index: usize) {
-        if let Some(interval) = self.pending.get_mut(index) {
-            interval.smaller = 0;
-        }
+        self.at(index, |interval| interval.smaller = 0);
     }
 
     /// How often the number of items asked for is to be halved for this interval.
@@ -210,9 +203,7 @@ impl Window {
 
     /// The interval begins anew with the next request.
     pub fn forget_cursor(&mut self, index: usize) {
-        if let Some(interval) = self.pending.get_mut(index) {
-            interval.cursor = None;
-        }
+        self.at(index, |interval| interval.cursor = None);
     }
 
     /// Sets an interval aside that cannot be read; it stays owed. Returns when it is tried again.

@@ -77,11 +77,7 @@ async fn a_disk_that_is_full_for_the_state_exits_1_before_anything_is_delivered_
     webex.backlog(BACKLOG);
     webex.sign_in().await;
     let child = webex.place.command(&["collect", "--follow"]).spawn().unwrap();
-    let begin = Instant::now();
-    while !webex.place.path("webex-state/last-run/head.json").exists() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "nothing is stored");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    webex.stores().await;
     let pid = child.id().unwrap().to_string();
     let limit = Command::new("prlimit").args(["--pid", &pid, "--fsize=100"]).status().await;
     assert!(limit.expect("prlimit, of util-linux").success());

@@ -56,11 +56,7 @@ async fn a_second_process_is_told_which_one_collects() {
     webex.backlog(10);
     webex.sign_in().await;
     let child = webex.place.command(&["collect", "--follow"]).spawn().unwrap();
-    let begin = Instant::now();
-    while !webex.place.path("webex-state/last-run/head.json").exists() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "nothing is stored");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    webex.stores().await;
     let ran = webex.place.run(&["collect"]).await.exits(1);
     assert!(ran.error().contains("collector.lock") && ran.error().contains("pid"), "{}", ran.error());
     webex.place.run(&["last-run"]).await.exits(0);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use host_harness::config::Config;
 use host_harness::runtime::{Plugin, Runtime};
@@ -165,6 +165,15 @@ impl Webex {
             tenant.origin(),
             tenant.org_id()
         )
+    }
+
+    /// Waits until a run has stored where it stands.
+    pub(crate) async fn stores(&self) {
+        let begin = Instant::now();
+        while !self.place.path("webex-state/last-run/head.json").exists() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "nothing is stored");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Both users sign in by the plugin's own commands; in this process, since each run of the program compiles the
