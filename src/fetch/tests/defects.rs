@@ -149,7 +149,7 @@ fn reading_again_to_a_time_in_the_future_is_refused_and_to_now_ends() {
     let range = (START - Span::days(6), START + Span::days(900));
     let request = FetchRequest { re_read: Some(again(range.0, range.1)), max_events: Some(50), ..ALL };
     let (settings, stored) = (tenant.settings.clone(), tenant.stored.clone());
-    let failure = tenant.host.run(|io| fetch_events(io, &settings, stored.as_ref(), &request)).unwrap_err();
+    let failure = tenant.host.run(|io| fetch_events(io, &settings, stored, &request)).unwrap_err();
     assert_eq!(failure.code, Code::InvalidArgument);
     let request = FetchRequest { re_read: Some(again(range.0, START)), ..request };
     let calls = (1..).take_while(|_| tenant.call(&request) != Next::Idle).take(200).count();
@@ -383,7 +383,7 @@ fn an_empty_last_page_that_each_call_comes_to_anew_is_the_end_at_last() {
         let created = START - Span::secs(3_000 + n);
         world.add(Stream::AdminAudits, created, created);
     }
-    let mut tenant = Tenant::new(world, &[]);
+    let mut tenant = Tenant::new(world, &[("first_fetch", "1 day")]);
     let world = Rc::clone(&tenant.world);
     tenant.host.webex(move |sent| {
         let answer = world.borrow().answer(sent);

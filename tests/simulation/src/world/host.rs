@@ -176,9 +176,9 @@ impl World<'_> {
     /// What was written is what is read.
     fn read_back(&self, stored: &cisco_webex_plugin::last_run::Stored) -> Result<LastRun, Violation> {
         let now = Timestamp::from_millis(self.local_now());
-        let state = LastRun::read(Some(stored), &self.settings, now, [0; 16])
+        let state = LastRun::read(Some(stored.clone()), &self.settings, now, [0; 16])
             .map_err(|error| Violation::new(Invariant::I10, format!("a last-run is not read back: {error}")))?;
-        if state.write() != *stored {
+        if state.clone().write() != *stored {
             return Err(Violation::new(Invariant::I10, "a last-run is read back as another one"));
         }
         Ok(state)
@@ -215,7 +215,7 @@ impl World<'_> {
         let since = Timestamp::from_millis(self.local_now() - back);
         let streams = stream.map_or_else(|| self.settings.streams(), |stream| vec![stream]);
         let streams: Vec<_> = streams.into_iter().filter(|stream| self.knobs.is_on(*stream)).collect();
-        let mut state = LastRun::read(self.stored.as_ref(), &self.settings, now, [7; 16])
+        let mut state = LastRun::read(self.stored.clone(), &self.settings, now, [7; 16])
             .map_err(|error| Violation::new(Invariant::I10, error.to_string()))?;
         for stream in streams {
             self.trace.line(|| format!("RESET   {stream} to {since}"));

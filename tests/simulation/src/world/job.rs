@@ -69,7 +69,7 @@ impl Job {
         request: FetchRequest,
     ) -> Self {
         let begin = move |io| -> std::pin::Pin<Box<dyn Future<Output = Outcome>>> {
-            Box::pin(async move { Outcome::Fetched(fetch_events(io, &settings, stored.as_ref(), &request).await) })
+            Box::pin(async move { Outcome::Fetched(fetch_events(io, &settings, stored, &request).await) })
         };
         Self::new("fetch", seed, moment, Box::new(begin))
     }
