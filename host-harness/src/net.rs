@@ -10,6 +10,7 @@ mod gzip;
 mod policy;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,7 +22,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
-use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
+pub use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::{RequestOptions, Result, WasiHttpHooks};
 
 use crate::log::{Level, Log};
 use body::Limited;
@@ -56,17 +58,40 @@ pub enum NetError {
     Tls(#[from] rustls::Error),
 }
 
+/// What answers requests in this process, without a socket. For tests.
+pub trait InProcess: Send + Sync {
+    /// Takes a request when the plugin makes it; its body follows.
+    fn answer(&self, request: http::Request<WasiBody>) -> Answer;
+}
+
+/// What comes of a request.
+pub type Answer = Pin<Box<dyn Future<Output = Result<http::Response<WasiBody>>> + Send>>;
+
+/// Where requests go that are allowed, instead of where they are meant to go. For tests.
+pub enum Detour {
+    /// Those for this origin, to a server on this machine.
+    Server(String, SocketAddr),
+    /// All of them, to nobody outside.
+    InProcess(Arc<dyn InProcess>),
+}
+
 /// One tenant's way out. Clones share connections.
 #[derive(Clone)]
 pub struct Network(Arc<Outward>);
 
 struct Outward {
     policy: Policy,
-    /// None where nothing is allowed.
-    client: Option<Client<HttpsConnector<HttpConnector>, WasiBody>>,
+    way: Way,
     rewrite: Option<Rewrite>,
     log: Log,
     requests: AtomicU64,
+}
+
+enum Way {
+    /// Nothing is allowed.
+    Closed,
+    Client(Client<HttpsConnector<HttpConnector>, WasiBody>),
+    InProcess(Arc<dyn InProcess>),
 }
 
 /// Where requests for an origin go instead.
@@ -76,17 +101,18 @@ struct Rewrite {
 }
 
 impl Network {
-    /// Allows what `policy` allows. `rewrite`: requests for that origin, once allowed, go to a server on this machine.
+    /// Allows what `policy` allows.
     ///
     /// # Errors
     /// TLS is needed and cannot be set up.
-    pub fn open(
-        policy: Policy,
-        rewrite: Option<(String, SocketAddr)>,
-        log: Log,
-    ) -> std::result::Result<Self, NetError> {
-        let rewrite =
-            rewrite.and_then(|(origin, server)| Some(Rewrite { origin: Origin::parse(&origin).ok()?, server }));
+    pub fn open(policy: Policy, detour: Option<Detour>, log: Log) -> std::result::Result<Self, NetError> {
+        let rewrite = match detour {
+            None => None,
+            Some(Detour::Server(origin, server)) => {
+                Origin::parse(&origin).ok().map(|origin| Rewrite { origin, server })
+            }
+            Some(Detour::InProcess(server)) => return Ok(Self::by(policy, Way::InProcess(server), None, log)),
+        };
         let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?;
         // Loading the system's roots takes time that a run on loopback does not need to spend.
@@ -95,14 +121,17 @@ impl Network {
         } else {
             tls.with_root_certificates(RootCertStore::empty())
         };
-        let client = Some(client(tls.with_no_client_auth()));
-        Ok(Self(Arc::new(Outward { policy, client, rewrite, log, requests: AtomicU64::new(0) })))
+        let way = Way::Client(client(tls.with_no_client_auth()));
+        Ok(Self::by(policy, way, rewrite, log))
     }
 
     /// Allows nothing.
     pub fn closed(log: Log) -> Self {
-        let policy = Policy::default();
-        Self(Arc::new(Outward { policy, client: None, rewrite: None, log, requests: AtomicU64::new(0) }))
+        Self::by(Policy::default(), Way::Closed, None, log)
+    }
+
+    fn by(policy: Policy, way: Way, rewrite: Option<Rewrite>, log: Log) -> Self {
+        Self(Arc::new(Outward { policy, way, rewrite, log, requests: AtomicU64::new(0) }))
     }
 
     /// Requests that were allowed so far.
@@ -121,7 +150,7 @@ impl Network {
         options: RequestOptions,
     ) -> Result<http::Response<WasiBody>> {
         let outward = &*self.0;
-        let (Some(origin), Some(client)) = (outward.policy.check(request.uri()), &outward.client) else {
+        let Some(origin) = outward.policy.check(request.uri()) else {
             // The path may hold what must not be logged.
             let authority = request.uri().authority().map_or("", |authority| authority.as_str());
             let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -132,6 +161,14 @@ impl Network {
             let text = "the plugin asked for an origin that is not allowed, nothing was sent";
             outward.log.write(Level::Warn, "request-denied", text, &fields);
             return Err(Error::HttpRequestDenied);
+        };
+        let client = match &outward.way {
+            Way::Client(client) => client,
+            Way::InProcess(server) => {
+                outward.requests.fetch_add(1, Ordering::Relaxed);
+                return server.answer(request).await;
+            }
+            Way::Closed => return Err(Error::HttpRequestDenied),
         };
         if let Some(rewrite) = outward.rewrite.as_ref().filter(|rewrite| rewrite.origin == origin) {
             *request.uri_mut() = rewrite.apply(request.uri())?;

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod component;
 mod defects;
 mod directed;
 mod worlds;
