@@ -29,6 +29,7 @@
 //! cargo run  -p webex-simulation -- soak --seeds 100000   as many as one likes; --from, --jobs, --lying, --defect, --component
 //! cargo run  -p webex-simulation -- replay SEED           one world, line by line
 //! cargo run  -p webex-simulation -- shrink SEED           made small as long as the same promise is broken
+//! cargo run  -p webex-simulation -- rate                  what a busy organization costs; --stream, --per-second, --minutes
 //! ```
 //!
 //! Servers here do not lie about the end of a list: no collector could know. Those of `--lying` do, with `items` that are
@@ -36,6 +37,7 @@
 
 pub mod dice;
 pub mod oracle;
+pub mod rate;
 pub mod scenario;
 pub mod shrink;
 pub mod soak;

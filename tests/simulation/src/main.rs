@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use cisco_webex_plugin::defect::{self, Defect};
+use cisco_webex_plugin::stream::Stream;
 use clap::{Parser, Subcommand};
+use webex_simulation::rate::{LATENCY, Rate};
 use webex_simulation::scenario::{Realm, Scenario};
 use webex_simulation::shrink::shrink;
 use webex_simulation::soak::Soak;
@@ -39,6 +41,24 @@ enum Command {
         /// A mistake that the core makes on purpose, as `NothingIsSeen`.
         #[arg(long, value_parser = defect)]
         defect: Option<Defect>,
+    },
+    /// Runs a busy organization and says what reading it costs.
+    Rate {
+        /// Events a second, of each stream.
+        #[arg(long, default_value_t = 200)]
+        per_second: u32,
+        /// In which streams; all by default.
+        #[arg(long = "stream")]
+        streams: Vec<Stream>,
+        /// How long it is measured, after twelve minutes.
+        #[arg(long, default_value_t = 60)]
+        minutes: u32,
+        /// How long an answer takes at least, in ms.
+        #[arg(long, default_value_t = LATENCY.0)]
+        fastest: i64,
+        /// And at most.
+        #[arg(long, default_value_t = LATENCY.1)]
+        slowest: i64,
     },
     /// Makes a broken world smaller, prints it, and what happens in it.
     Shrink {
@@ -88,6 +108,16 @@ fn main() -> ExitCode {
                 started.elapsed()
             );
             if summary.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Command::Rate { per_second, streams, minutes, fastest, slowest } => {
+            let streams = if streams.is_empty() { Stream::ALL.to_vec() } else { streams };
+            let figures = Rate { per_second, streams, minutes, latency: (fastest, slowest) }.run();
+            println!("{figures}");
+            if let Some(violation) = &figures.violation {
+                eprintln!("{violation}");
+            }
+            println!("{} events amiss", figures.amiss);
+            if figures.violation.is_none() && figures.amiss == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Command::Shrink { seed, lying, component, defect } => {
             defect::set(defect);

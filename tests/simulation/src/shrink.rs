@@ -98,7 +98,9 @@ impl Search {
         for index in 0..self.best.scenario.steps.len() {
             for change in changes {
                 self.attempt(|scenario| {
-                    if let Some(Step::Call(call) | Step::ReRead { call, .. }) = scenario.steps.get_mut(index) {
+                    if let Some(Step::Call(call) | Step::Follow(_, call) | Step::ReRead { call, .. }) =
+                        scenario.steps.get_mut(index)
+                    {
                         change(call);
                     }
                 });

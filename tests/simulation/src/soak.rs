@@ -126,5 +126,11 @@ impl Done {
         self.requests += other.requests;
         self.events += other.events;
         self.crashes += other.crashes;
+        for (read, other) in self.read.iter_mut().zip(other.read) {
+            read.requests += other.requests;
+            read.listed += other.listed;
+            read.bytes += other.bytes;
+            read.events += other.events;
+        }
     }
 }

@@ -24,7 +24,7 @@ use host_harness::simulator::{
 
 use crate::dice::Dice;
 use crate::oracle::{Invariant, Ledger, Violation};
-use crate::scenario::{Deed, Knobs, ORIGIN, START, Scenario, Step, Weather, served};
+use crate::scenario::{Deed, Knobs, ORIGIN, START, Scenario, Step, Weather, collected, place_of, served};
 use crate::trace::{Detail, Trace};
 use component::Machine;
 use secrets::Secrets;
@@ -88,6 +88,7 @@ pub struct World<'a> {
     trace: Trace,
     /// Calls in a row that changed nothing and were told to call again at once.
     barren: u32,
+    notes: Vec<Done>,
 }
 
 /// What became of a world.
@@ -99,6 +100,8 @@ pub struct Outcome {
     pub trace: Trace,
     /// How much was done.
     pub done: Done,
+    /// How much was done at each [`Step::Note`].
+    pub notes: Vec<Done>,
 }
 
 /// How much was done.
@@ -112,6 +115,21 @@ pub struct Done {
     pub events: u64,
     /// Runs that were killed.
     pub crashes: u64,
+    /// Of admin audits, security audits and events.
+    pub read: [Read; 3],
+}
+
+/// How much of one stream was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Requests for pages.
+    pub requests: u64,
+    /// Items in them.
+    pub listed: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+    /// Events that a sink took.
+    pub events: u64,
 }
 
 /// Runs a world to its end.
@@ -119,14 +137,19 @@ pub fn run(scenario: &Scenario, detail: Detail, subject: Subject) -> Outcome {
     let mut world = match World::new(scenario, detail, subject) {
         Ok(world) => world,
         Err(violation) => {
-            return Outcome { violation: Some(violation), trace: Trace::new(detail), done: Done::default() };
+            return Outcome {
+                violation: Some(violation),
+                trace: Trace::new(detail),
+                done: Done::default(),
+                notes: Vec::new(),
+            };
         }
     };
     let violation = world.play().err();
     if let Some(violation) = &violation {
         world.trace.line(|| format!("VIOLATION {violation}"));
     }
-    Outcome { violation, trace: world.trace, done: world.ledger.done }
+    Outcome { violation, trace: world.trace, done: world.ledger.done, notes: world.notes }
 }
 
 impl<'a> World<'a> {
@@ -179,6 +202,7 @@ impl<'a> World<'a> {
             ledger: Ledger::new(scenario),
             trace: Trace::new(detail),
             barren: 0,
+            notes: Vec::new(),
         };
         for user in User::ALL {
             world.sign_in(user)?;
@@ -192,6 +216,8 @@ impl<'a> World<'a> {
                 Step::Call(spec) => {
                     self.call_and_wait(spec)?;
                 }
+                Step::Follow(ms, spec) => self.follow(*ms, spec)?,
+                Step::Note => self.notes.push(self.ledger.done),
                 Step::Pass(ms) => self.pass(*ms),
                 Step::Weather(weather) => self.set_weather(weather.clone()),
                 Step::Ahead(ms) => self.deed(Deed::Ahead(*ms))?,
@@ -340,6 +366,13 @@ impl<'a> World<'a> {
         let fault = answer.record.as_ref().and_then(|record| record.fault.clone());
         if let Some(record) = &answer.record {
             self.ledger.heard(record, is_whole, self.now);
+            let read =
+                record.endpoint.stream().and_then(|stream| self.ledger.done.read.get_mut(place_of(collected(stream))));
+            if let Some(read) = read {
+                read.requests += 1;
+                read.listed += record.items as u64;
+                read.bytes += answer.body.len() as u64;
+            }
         }
         let (at, status) = (self.now - START, answer.status);
         // A gateway in between may not say what time it is; the origin itself does.

@@ -39,6 +39,14 @@ impl World<'_> {
         Ok(after)
     }
 
+    pub(super) fn follow(&mut self, ms: i64, spec: &CallSpec) -> Result<(), Violation> {
+        let end = self.now + ms;
+        while self.now < end {
+            self.call_and_wait(spec)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn re_read(
         &mut self,
         from: i64,
@@ -151,7 +159,7 @@ impl World<'_> {
         if self.defect == Some(HostDefect::AcknowledgesBeforeTheSink) {
             self.stored = Some(batch.last_run.clone());
         }
-        self.ledger.durable(facts, batch.events.get(..durable).unwrap_or_default())?;
+        self.ledger.durable(facts, durable)?;
         if let Sink::Late(ms) = spec.sink {
             self.pass(ms);
         }

@@ -11,6 +11,7 @@
 mod component;
 mod defects;
 mod directed;
+mod rate;
 mod worlds;
 
 /// Worlds that a test run draws.
