@@ -17,6 +17,7 @@ mod rules;
 mod trust;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,7 +28,8 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
-use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, Result, WasiBody, WasiHttpHooks};
+pub use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::{ForbiddenHeaderFilter, RequestOptions, Result, WasiHttpHooks};
 
 use crate::log::{Level, Log};
 use body::Limited;
@@ -77,17 +79,40 @@ pub struct WayOut {
     pub proxy: Option<Proxy>,
 }
 
+/// What answers requests in this process, without a socket. For tests.
+pub trait InProcess: Send + Sync {
+    /// Takes a request when the plugin makes it; its body follows.
+    fn answer(&self, request: Request<WasiBody>) -> Answer;
+}
+
+/// What comes of a request.
+pub type Answer = Pin<Box<dyn Future<Output = Result<http::Response<WasiBody>>> + Send>>;
+
+/// Where requests go that are allowed, instead of where they are meant to go. For tests.
+pub enum Detour {
+    /// Those for this origin, to a server on this machine.
+    Server(String, SocketAddr),
+    /// All of them, to nobody outside.
+    InProcess(Arc<dyn InProcess>),
+}
+
 /// One tenant's way out. Clones share connections.
 #[derive(Clone)]
 pub struct Network(Arc<Outward>);
 
 struct Outward {
     policy: Policy,
-    /// None where nothing is allowed.
-    client: Option<Client<Connector, WasiBody>>,
+    way: Way,
     rewrite: Option<Rewrite>,
     log: Log,
     requests: AtomicU64,
+}
+
+enum Way {
+    /// Nothing is allowed.
+    Closed,
+    Client(Client<Connector, WasiBody>),
+    InProcess(Arc<dyn InProcess>),
 }
 
 /// Where requests for an origin go instead.
@@ -97,28 +122,28 @@ struct Rewrite {
 }
 
 impl Network {
-    /// Allows what `policy` allows. `rewrite`: requests for that origin, once allowed, go to a server on this machine.
+    /// Allows what `policy` allows.
     ///
     /// # Errors
     /// TLS is needed and cannot be set up.
-    pub fn open(
-        policy: Policy,
-        way: WayOut,
-        rewrite: Option<(String, SocketAddr)>,
-        log: Log,
-    ) -> std::result::Result<Self, NetError> {
-        Self::with_names(policy, way, Names::System, rewrite, log)
+    pub fn open(policy: Policy, way: WayOut, detour: Option<Detour>, log: Log) -> std::result::Result<Self, NetError> {
+        Self::with_names(policy, way, Names::System, detour, log)
     }
 
     fn with_names(
         policy: Policy,
         way: WayOut,
         names: Names,
-        rewrite: Option<(String, SocketAddr)>,
+        detour: Option<Detour>,
         log: Log,
     ) -> std::result::Result<Self, NetError> {
-        let rewrite =
-            rewrite.and_then(|(origin, server)| Some(Rewrite { origin: Origin::parse(&origin).ok()?, server }));
+        let rewrite = match detour {
+            None => None,
+            Some(Detour::Server(origin, server)) => {
+                Origin::parse(&origin).ok().map(|origin| Rewrite { origin, server })
+            }
+            Some(Detour::InProcess(server)) => return Ok(Self::by(policy, Way::InProcess(server), None, log)),
+        };
         if way.trust.is_everybody() {
             let text = "certificates are not checked: whoever sits between this machine and Webex can read tokens and events \
                         and change them. Take `network.danger_accept_invalid_certs` out; for an authority of your own use \
@@ -127,14 +152,17 @@ impl Network {
         }
         let tls = way.trust.tls(policy.needs_tls() && rewrite.is_none())?;
         let resolver = Resolver::new(names, log.clone());
-        let client = Some(client(Connector::new(tls, resolver, way.proxy, CONNECT, log.clone())));
-        Ok(Self(Arc::new(Outward { policy, client, rewrite, log, requests: AtomicU64::new(0) })))
+        let client = client(Connector::new(tls, resolver, way.proxy, CONNECT, log.clone()));
+        Ok(Self::by(policy, Way::Client(client), rewrite, log))
     }
 
     /// Allows nothing.
     pub fn closed(log: Log) -> Self {
-        let policy = Policy::default();
-        Self(Arc::new(Outward { policy, client: None, rewrite: None, log, requests: AtomicU64::new(0) }))
+        Self::by(Policy::default(), Way::Closed, None, log)
+    }
+
+    fn by(policy: Policy, way: Way, rewrite: Option<Rewrite>, log: Log) -> Self {
+        Self(Arc::new(Outward { policy, way, rewrite, log, requests: AtomicU64::new(0) }))
     }
 
     /// Requests that were allowed so far.
@@ -151,9 +179,14 @@ impl Network {
         let outward = &*self.0;
         let allowed = rules::check(request.method(), request.uri(), request.headers())
             .and_then(|()| outward.policy.check(request.uri()));
-        let (origin, client) = match (allowed, &outward.client) {
-            (Ok(origin), Some(client)) => (origin, client),
-            (denied, _) => return Err(outward.deny(&request, denied.err().unwrap_or(Denied::Origin))),
+        let origin = allowed.map_err(|denied| outward.deny(&request, denied))?;
+        let client = match &outward.way {
+            Way::Client(client) => client,
+            Way::InProcess(server) => {
+                outward.requests.fetch_add(1, Ordering::Relaxed);
+                return server.answer(request).await;
+            }
+            Way::Closed => return Err(outward.deny(&request, Denied::Origin)),
         };
         request.headers_mut().insert(HOST, origin.host_header().clone());
         if let Some(rewrite) = outward.rewrite.as_ref().filter(|rewrite| rewrite.origin == *origin) {

@@ -10,6 +10,7 @@ mod memory;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use rand::TryRngCore;
@@ -122,7 +123,21 @@ pub struct Store(Kind);
 enum Kind {
     Memory(Arc<MemoryStore>),
     File(Arc<FileStore>),
+    Given(Arc<dyn GivenStore>),
 }
+
+/// A store that somebody else brings, such as a test whose store fails.
+pub trait GivenStore: Send + Sync {
+    /// The value, or none.
+    fn get(&self, name: &str) -> Pending<Option<Versioned>>;
+
+    /// Writes a value, or deletes with none, if the present revision is `expected` (none: no such secret). Durable when it
+    /// is done, with a revision that the name never had.
+    fn write(&self, name: &str, expected: Option<Revision>, value: Option<Secret>) -> Pending<Revision>;
+}
+
+/// What a store is about to say.
+pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, SecretsError>> + Send>>;
 
 impl Store {
     /// Gone with the process; for tests.
@@ -138,17 +153,26 @@ impl Store {
         Ok(Self(Kind::File(Arc::new(FileStore::open(folder)?))))
     }
 
-    fn get(&self, name: &str) -> Result<Option<Versioned>, SecretsError> {
-        match &self.0 {
-            Kind::Memory(store) => Ok(store.get(name)),
-            Kind::File(store) => store.get(name),
+    /// What `store` keeps.
+    pub fn given(store: Arc<dyn GivenStore>) -> Self {
+        Self(Kind::Given(store))
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Versioned>, SecretsError> {
+        let name = name.to_owned();
+        match self.0.clone() {
+            Kind::Memory(store) => Ok(store.get(&name)),
+            Kind::File(store) => blocking(move || store.get(&name)).await,
+            Kind::Given(store) => store.get(&name).await,
         }
     }
 
-    fn write(&self, name: &str, expected: Expected, value: Option<Secret>) -> Result<Revision, SecretsError> {
-        match &self.0 {
-            Kind::Memory(store) => store.write(name, &expected, value),
-            Kind::File(store) => store.write(name, &expected, value),
+    async fn write(&self, name: &str, expected: Expected, value: Option<Secret>) -> Result<Revision, SecretsError> {
+        let name = name.to_owned();
+        match self.0.clone() {
+            Kind::Memory(store) => store.write(&name, &expected, value),
+            Kind::File(store) => blocking(move || store.write(&name, &expected, value)).await,
+            Kind::Given(store) => store.write(&name, expected, value).await,
         }
     }
 }
@@ -158,6 +182,7 @@ impl fmt::Debug for Store {
         f.write_str(match &self.0 {
             Kind::Memory(_) => "Store(memory)",
             Kind::File(_) => "Store(file)",
+            Kind::Given(_) => "Store(given)",
         })
     }
 }
@@ -212,8 +237,7 @@ impl Secrets {
         if let Some(value) = self.configured.get(name) {
             return Ok(Some(Versioned { value: value.clone(), revision: Revision::of_configured(name, value) }));
         }
-        let (store, name) = (self.store.clone(), name.to_owned());
-        blocking(move || store.get(&name)).await
+        self.store.get(name).await
     }
 
     /// Writes if the present revision is `expected`; on the disk when it returns.
@@ -241,8 +265,7 @@ impl Secrets {
         if self.uses.get(name) != Some(&true) || self.configured.contains_key(name) {
             return Err(SecretsError::Denied);
         }
-        let (store, name) = (self.store.clone(), name.to_owned());
-        blocking(move || store.write(&name, expected, value)).await
+        self.store.write(name, expected, value).await
     }
 }
 

@@ -50,6 +50,10 @@ const LEAST_CUT: Span = Span::secs(60);
 /// than this. An older one, or one that was used before, may be over, and be answered like a page after the last one.
 const YOUNG: Span = Span::secs(10);
 
+/// A batch is worth a call from this part of its limit on: a quarter. Less, and calls cost more than pages that are read
+/// twice.
+const WORTH_A_CALL: usize = 4;
+
 /// Items that are fetched again by id in a call, at most; the rest is delivered as listed.
 const MOST_FETCHED_AGAIN: u32 = 50;
 
@@ -227,13 +231,20 @@ impl Drain<'_> {
         let ledger = self.ledger.borrow();
         let Call { io, .. } = self.call;
         let time_is_up = io.elapsed() >= self.limits.deadline || io.stopping();
-        if time_is_up || ledger.is_halted || self.is_full(&ledger.tally) {
+        if time_is_up || ledger.is_halted || self.is_full(&ledger.tally) || self.is_nearly_full(&ledger.tally) {
             return Some(End::Full);
         }
         // Pages that others have asked for may be full, and what does not fit would be asked for again.
         let coming = (ledger.in_flight + 1).saturating_mul(self.call.page_size() as usize);
         let is_crowded = ledger.in_flight > 0 && ledger.tally.events.len() + coming > self.limits.events;
         is_crowded.then_some(End::Crowded)
+    }
+
+    /// Whether a batch that is worth a call has no room for another full page: what of it does not fit would be asked for
+    /// again.
+    fn is_nearly_full(&self, tally: &Tally) -> bool {
+        let (events, most) = (tally.events.len(), self.limits.events);
+        events > 0 && events >= most / WORTH_A_CALL && events + self.call.page_size() as usize > most
     }
 
     /// Reads one page of the interval; `linked`: when the link to it came, if in this call.

@@ -149,12 +149,34 @@ async fn a_redirect_is_an_answer_and_not_followed() {
 #[tokio::test]
 async fn a_rewritten_origin_is_checked_first_and_then_answered_by_this_machine() {
     let server = Server::answering(OK).await;
-    let rewrite = Some(("https://webexapis.com".to_owned(), server.address));
+    let detour = Some(Detour::Server("https://webexapis.com".to_owned(), server.address));
     let network =
-        Network::open(Policy::allow(["https://webexapis.com"]), WayOut::default(), rewrite, Log::silent()).unwrap();
+        Network::open(Policy::allow(["https://webexapis.com"]), WayOut::default(), detour, Log::silent()).unwrap();
     let options = RequestOptions::default();
     assert_eq!(get(&network, "https://webexapis.com/v1/x?y=1", options).await.unwrap(), "{}");
     assert!(matches!(get(&network, "https://evil.test/", options).await, Err(Error::HttpRequestDenied)));
+}
+
+#[tokio::test]
+async fn what_answers_in_the_process_is_asked_only_what_is_allowed() {
+    struct Paths(Mutex<Vec<String>>);
+    impl InProcess for Paths {
+        fn answer(&self, request: http::Request<WasiBody>) -> Answer {
+            self.0.lock().unwrap().push(request.uri().to_string());
+            Box::pin(async {
+                let body = http_body_util::Full::new(Bytes::from_static(b"{}")).map_err(|never| match never {});
+                Ok(http::Response::new(body.boxed_unsync()))
+            })
+        }
+    }
+    let paths = Arc::new(Paths(Mutex::default()));
+    let detour = Some(Detour::InProcess(Arc::clone(&paths) as Arc<dyn InProcess>));
+    let network = Network::open(Policy::allow(["https://webexapis.com"]), detour, Log::silent()).unwrap();
+    let options = RequestOptions::default();
+    assert_eq!(get(&network, "https://webexapis.com/v1/x?y=1", options).await.unwrap(), "{}");
+    assert!(matches!(get(&network, "https://evil.test/", options).await, Err(Error::HttpRequestDenied)));
+    assert_eq!(*paths.0.lock().unwrap(), ["https://webexapis.com/v1/x?y=1"]);
+    assert_eq!(network.requests(), 1);
 }
 
 #[tokio::test]
