@@ -203,7 +203,16 @@ impl LastRun {
         let mut gaps = Vec::new();
         let began = self.began;
         let state = self.streams.entry(stream).or_default();
-        let old = std::mem::take(&mut state.lanes);
+        let mut old = std::mem::take(&mut state.lanes);
+        let asked = now - settings.first_fetch;
+        let start = stream.reach().map_or(asked, |reach| asked.max(now - reach));
+        if old.iter().all(|known| known.window.is_fresh()) {
+            // Nothing was collected yet. If the clock that said where to begin was set back since, it was ahead, and what it
+            // left out is collected.
+            for known in old.iter_mut().filter(|known| start < known.window.start()) {
+                known.window = Window::begin(start);
+            }
+        }
         let inherited = Window::merged(old.iter().map(|lane| &lane.window));
         for lane in settings.lanes(stream) {
             if let Some(known) = old.iter().find(|known| known.lane == lane) {
@@ -218,8 +227,6 @@ impl LastRun {
                 gaps.push(Gap { from: window.start(), to: window.frontier(), reason });
             }
             let window = inherited.clone().unwrap_or_else(|| {
-                let asked = now - settings.first_fetch;
-                let start = stream.reach().map_or(asked, |reach| asked.max(now - reach));
                 let mut window = Window::begin(start);
                 // Once, though there may be several lanes.
                 let mut gap = |from: Timestamp, to: Timestamp, reason: &str| {
@@ -323,7 +330,8 @@ mod tests {
     pub(super) fn full() -> LastRun {
         let mut last_run = LastRun::begin(&settings(&[]), NOW, [9; 16]);
         let lumps = [crate::budget::Lump::of(NOW, 3)].into();
-        let spent = Spent { rate: Some(250), learned: Some(NOW - Span::secs(5)), lumps };
+        let told = Some(crate::budget::Told::of(NOW + Span::secs(60), 2));
+        let spent = Spent { rate: Some(250), learned: Some(NOW - Span::secs(5)), lumps, told };
         *last_run.user(User::Admin) = UserState { not_before: Some(NOW + Span::secs(60)), spent };
         for stream in Stream::ALL {
             last_run.prepare(stream, &settings(&[("fetch_security_audit_events", "true")]), NOW);
@@ -486,6 +494,24 @@ mod tests {
         let gaps = last_run.prepare(Stream::AdminAudits, &settings(&[("first_fetch", "2 days")]), NOW);
         assert_eq!(begins(&last_run, Stream::AdminAudits), NOW - Span::days(2));
         assert!(gaps.is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_before_anything_was_collected_leaves_nothing_out() {
+        let more = [("first_fetch", "2 days"), ("events_resources", "messages,rooms")];
+        let mut last_run = LastRun::begin(&settings(&[]), NOW + Span::secs(300), [0; 16]);
+        last_run.prepare(Stream::Events, &settings(&more), NOW + Span::secs(300));
+        last_run.prepare(Stream::Events, &settings(&more), NOW);
+        let begun = |last_run: &LastRun| {
+            last_run.streams[&Stream::Events].lanes.iter().map(|lane| lane.window.start()).collect::<Vec<_>>()
+        };
+        assert_eq!(begun(&last_run), [NOW - Span::days(2); 2]);
+        last_run.prepare(Stream::Events, &settings(&more), NOW + Span::secs(60));
+        assert_eq!(begun(&last_run), [NOW - Span::days(2); 2], "and never begins later than it once did");
+        let window = &mut last_run.streams.get_mut(&Stream::Events).unwrap().lanes[0].window;
+        window.take_up(NOW, NOW);
+        last_run.prepare(Stream::Events, &settings(&more), NOW - Span::days(1));
+        assert_eq!(begun(&last_run), [NOW - Span::days(2); 2], "what was begun stays");
     }
 
     #[test]

@@ -123,7 +123,9 @@ impl Window {
         let start = windows.iter().map(|window| window.start).min()?;
         let frontier = windows.iter().map(|window| window.frontier).min()?;
         let settled = windows.iter().map(|window| window.settled).min()?;
-        let mut merged = Self { frontier, settled, ..Self::begin(start) };
+        // What any of them has collected has shown that the clock was right.
+        let fixed = windows.iter().any(|window| !window.is_fresh());
+        let mut merged = Self { frontier, settled, fixed, ..Self::begin(start) };
         for interval in windows.iter().flat_map(|window| &window.pending) {
             // What is only to be read again goes along: the next take-up does not reach back to all of it.
             let to = interval.to.min(frontier);

@@ -5,6 +5,7 @@
 
 pub mod keys;
 pub mod nearest;
+mod network;
 mod template;
 mod value;
 
@@ -18,9 +19,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::collect::{Schedule, ScheduleError};
-use crate::net::{Origin, OriginError};
+use crate::net::{Origin, OriginError, WayOut};
 use crate::secrets::Secret;
-use keys::{KEYS, Key, Target};
+use keys::{Given, KEYS, Key, Target};
+pub use network::NetworkError;
 pub use template::template;
 pub use value::ValueError;
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub interval: Duration,
     /// What is read again, and how often.
     pub reaudit: Option<Schedule>,
+    /// How Webex is reached.
+    pub way_out: WayOut,
     /// NDJSON sinks; `-` is standard output.
     pub sinks: Vec<PathBuf>,
     /// Settings of the plugin, by its names.
@@ -152,6 +156,16 @@ pub enum ConfigError {
         /// Why.
         source: ScheduleError,
     },
+    /// A key of `[network]`.
+    #[error("{place}: `{key}` cannot be used: {source}")]
+    Network {
+        /// Where.
+        place: Place,
+        /// Which.
+        key: &'static str,
+        /// Why.
+        source: NetworkError,
+    },
     /// A sink that does not exist, or not in this way.
     #[error(
         "{place}: {problem}; a sink is `[[sink]]` with `type = \"ndjson\"` and `path`, a file or \"-\" for standard output"
@@ -252,11 +266,8 @@ impl Reader<'_> {
             return Err(ConfigError::Unknown { place: place(), key: path.to_owned(), hint: nearest_key(path, known) });
         };
         let folder = self.folder();
-        let text = value::resolve(value.get_ref(), key.kind, folder).map_err(|source| ConfigError::Value {
-            place: place(),
-            key: path.to_owned(),
-            source,
-        })?;
+        let text = value::resolve(value.get_ref(), key.kind, key.given, folder)
+            .map_err(|source| ConfigError::Value { place: place(), key: path.to_owned(), source })?;
         found.lines.insert(key.path, place().line);
         if !text.is_empty() {
             found.values.insert(key.path, text);
@@ -301,9 +312,10 @@ impl Reader<'_> {
                 None => return Err(refuse(sink.span(), "a sink needs `type`")),
             }
             let Some(path) = table.get("path") else { return Err(refuse(sink.span(), "a sink needs `path`")) };
-            let text = value::resolve(path.get_ref(), keys::Kind::Text, self.folder()).map_err(|source| {
-                ConfigError::Value { place: self.place(&path.span()), key: "sink.path".into(), source }
-            })?;
+            let text =
+                value::resolve(path.get_ref(), keys::Kind::Text, Given::Anywhere, self.folder()).map_err(|source| {
+                    ConfigError::Value { place: self.place(&path.span()), key: "sink.path".into(), source }
+                })?;
             let to = if text == "-" { PathBuf::from("-") } else { self.folder().join(&text) };
             if text.is_empty() {
                 return Err(refuse(path.span(), "`path` is empty"));
@@ -330,11 +342,17 @@ impl Reader<'_> {
         };
         let reaudit = found.values.get(keys::REAUDIT).map(|text| text.parse::<Schedule>()).transpose();
         let reaudit = reaudit.map_err(|source| ConfigError::ReAudit { place: place(keys::REAUDIT), source })?;
+        let way_out = network::way_out(&found.values, self.folder()).map_err(|(key, source)| ConfigError::Network {
+            place: place(key),
+            key,
+            source,
+        })?;
         let state_dir = found.values.get(keys::STATE_DIR).map_or(DEFAULT_STATE_DIR, String::as_str);
         let mut config = Config {
             state_dir: self.folder().join(state_dir),
             interval,
             reaudit,
+            way_out,
             sinks: if found.sinks.is_empty() { vec![PathBuf::from("-")] } else { found.sinks },
             settings: BTreeMap::new(),
             secrets: BTreeMap::new(),

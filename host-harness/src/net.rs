@@ -4,29 +4,40 @@
 //! Redirects are not followed: an answer with one goes to the plugin as it is. Nothing is retried but a request that met a
 //! pooled connection which the server had closed before anything was sent.
 
+mod address;
 mod body;
+mod connector;
+mod denied;
 mod fault;
 mod gzip;
 mod policy;
+mod proxy;
+mod resolver;
+mod rules;
+mod trust;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::header::HOST;
+use http::{HeaderName, Request};
 use http_body_util::BodyExt;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
-use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
+use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
 use crate::log::{Level, Log};
 use body::Limited;
+use connector::Connector;
+use denied::Denied;
 use gzip::Gunzip;
 pub use policy::{Origin, OriginError, Policy};
+pub use proxy::{Proxy, ProxyError, check_no_proxy};
+use resolver::{Names, Resolver};
+pub use trust::{Trust, TrustError};
 
 /// Time for name, connection and TLS. A plugin may ask for less.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -48,12 +59,22 @@ const IDLE: Duration = Duration::from_secs(50);
 pub enum NetError {
     /// There is nothing to check a server's certificate against.
     #[error(
-        "this machine has no trusted root certificates ({0}); install them (on Linux the package `ca-certificates`)"
+        "this machine has no trusted root certificates ({0}); install them (on Linux the package `ca-certificates`), or name \
+         those to be trusted as `network.ca_file`"
     )]
-    NoRoots(std::io::Error),
+    NoRoots(String),
     /// The TLS library refuses its own settings.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
+}
+
+/// How the way out is built, where it is not the usual one.
+#[derive(Clone, Debug, Default)]
+pub struct WayOut {
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// Through which everything but this machine is reached.
+    pub proxy: Option<Proxy>,
 }
 
 /// One tenant's way out. Clones share connections.
@@ -63,7 +84,7 @@ pub struct Network(Arc<Outward>);
 struct Outward {
     policy: Policy,
     /// None where nothing is allowed.
-    client: Option<Client<HttpsConnector<HttpConnector>, WasiBody>>,
+    client: Option<Client<Connector, WasiBody>>,
     rewrite: Option<Rewrite>,
     log: Log,
     requests: AtomicU64,
@@ -82,20 +103,31 @@ impl Network {
     /// TLS is needed and cannot be set up.
     pub fn open(
         policy: Policy,
+        way: WayOut,
+        rewrite: Option<(String, SocketAddr)>,
+        log: Log,
+    ) -> std::result::Result<Self, NetError> {
+        Self::with_names(policy, way, Names::System, rewrite, log)
+    }
+
+    fn with_names(
+        policy: Policy,
+        way: WayOut,
+        names: Names,
         rewrite: Option<(String, SocketAddr)>,
         log: Log,
     ) -> std::result::Result<Self, NetError> {
         let rewrite =
             rewrite.and_then(|(origin, server)| Some(Rewrite { origin: Origin::parse(&origin).ok()?, server }));
-        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?;
-        // Loading the system's roots takes time that a run on loopback does not need to spend.
-        let tls = if policy.needs_tls() && rewrite.is_none() {
-            tls.with_native_roots().map_err(NetError::NoRoots)?
-        } else {
-            tls.with_root_certificates(RootCertStore::empty())
-        };
-        let client = Some(client(tls.with_no_client_auth()));
+        if way.trust.is_everybody() {
+            let text = "certificates are not checked: whoever sits between this machine and Webex can read tokens and events \
+                        and change them. Take `network.danger_accept_invalid_certs` out; for an authority of your own use \
+                        `network.ca_file`";
+            log.write(Level::Warn, "certificates-not-checked", text, &[]);
+        }
+        let tls = way.trust.tls(policy.needs_tls() && rewrite.is_none())?;
+        let resolver = Resolver::new(names, log.clone());
+        let client = Some(client(Connector::new(tls, resolver, way.proxy, CONNECT, log.clone())));
         Ok(Self(Arc::new(Outward { policy, client, rewrite, log, requests: AtomicU64::new(0) })))
     }
 
@@ -115,25 +147,16 @@ impl Network {
         Hooks(self.clone())
     }
 
-    async fn send(
-        &self,
-        mut request: http::Request<WasiBody>,
-        options: RequestOptions,
-    ) -> Result<http::Response<WasiBody>> {
+    async fn send(&self, mut request: Request<WasiBody>, options: RequestOptions) -> Result<http::Response<WasiBody>> {
         let outward = &*self.0;
-        let (Some(origin), Some(client)) = (outward.policy.check(request.uri()), &outward.client) else {
-            // The path may hold what must not be logged.
-            let authority = request.uri().authority().map_or("", |authority| authority.as_str());
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            let fields = [
-                ("scheme".to_owned(), request.uri().scheme_str().unwrap_or_default().to_owned()),
-                ("host".to_owned(), host.to_owned()),
-            ];
-            let text = "the plugin asked for an origin that is not allowed, nothing was sent";
-            outward.log.write(Level::Warn, "request-denied", text, &fields);
-            return Err(Error::HttpRequestDenied);
+        let allowed = rules::check(request.method(), request.uri(), request.headers())
+            .and_then(|()| outward.policy.check(request.uri()));
+        let (origin, client) = match (allowed, &outward.client) {
+            (Ok(origin), Some(client)) => (origin, client),
+            (denied, _) => return Err(outward.deny(&request, denied.err().unwrap_or(Denied::Origin))),
         };
-        if let Some(rewrite) = outward.rewrite.as_ref().filter(|rewrite| rewrite.origin == origin) {
+        request.headers_mut().insert(HOST, origin.host_header().clone());
+        if let Some(rewrite) = outward.rewrite.as_ref().filter(|rewrite| rewrite.origin == *origin) {
             *request.uri_mut() = rewrite.apply(request.uri())?;
         }
         let may_decode = gzip::ask(request.headers_mut());
@@ -150,12 +173,30 @@ impl Network {
             return Err(Error::HttpResponseBodySize(announced));
         }
         let (mut head, body) = answer.into_parts();
+        rules::strip(&mut head.headers);
         // Where there is no body, as in an answer with the status 204, there is nothing to decode.
         let is_empty = http_body::Body::is_end_stream(&body);
         let is_packed = may_decode && gzip::take(&mut head.headers) && !is_empty;
         let body = Limited::new(body, MAX_BODY_BYTES, between, deadline);
         let body = if is_packed { Gunzip::new(body, MAX_BODY_BYTES).boxed_unsync() } else { body.boxed_unsync() };
         Ok(http::Response::from_parts(head, body))
+    }
+}
+
+impl Outward {
+    /// One line for a request that is not sent. The path may hold what must not be logged.
+    fn deny(&self, request: &Request<WasiBody>, denied: Denied) -> Error {
+        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let fields = [
+            ("reason".to_owned(), denied.name().to_owned()),
+            ("method".to_owned(), request.method().to_string()),
+            ("scheme".to_owned(), request.uri().scheme_str().unwrap_or_default().to_owned()),
+            ("host".to_owned(), host.to_owned()),
+        ];
+        let text = format!("the plugin made a request that is not allowed, nothing was sent: {denied}");
+        self.log.write(Level::Warn, "request-denied", &text, &fields);
+        denied.into()
     }
 }
 
@@ -171,14 +212,7 @@ impl Rewrite {
     }
 }
 
-fn client(tls: ClientConfig) -> Client<HttpsConnector<HttpConnector>, WasiBody> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(CONNECT));
-    // Plain http reaches this only for loopback, which the policy has checked.
-    let connector =
-        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+fn client(connector: Connector) -> Client<Connector, WasiBody> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
@@ -192,9 +226,23 @@ pub(crate) struct Hooks(Network);
 type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>)>;
 
 impl WasiHttpHooks for Hooks {
+    /// The rules are in one place, [`rules`], where a header that is not allowed is also told. Here it would only be refused.
+    fn is_forbidden_header(&mut self, _: &HeaderName) -> bool {
+        false
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(|_| false)
+    }
+
+    /// It is made from the allowed origin, not from what the plugin says.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
     fn send_request(
         &mut self,
-        request: http::Request<WasiBody>,
+        request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<()>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {

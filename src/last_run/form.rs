@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::{LaneState, LastRun, LastRunError, Stored, StreamState, UserState};
-use crate::budget::{Lump, Spent};
+use crate::budget::{Lump, Spent, Told};
 use crate::item::hex;
 use crate::seen::packed::{self, NotPacked, Packed};
 use crate::seen::{Seen, SeenKey, Segment};
@@ -49,6 +49,8 @@ struct UserForm {
     learned: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     lumps: VecDeque<Lump>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told: Option<Told>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,7 +97,7 @@ pub(super) fn read(stored: Stored) -> Result<LastRun, LastRunError> {
     let mut parts = stored.parts;
     let mut users = BTreeMap::new();
     for (user, form) in head.users {
-        let spent = Spent { rate: form.rate, learned: form.learned, lumps: form.lumps };
+        let spent = Spent { rate: form.rate, learned: form.learned, lumps: form.lumps, told: form.told };
         users.insert(user, UserState { not_before: form.not_before, spent });
     }
     let mut streams = BTreeMap::new();
@@ -163,8 +165,8 @@ impl From<NotPacked> for LastRunError {
 pub(super) fn write(last_run: LastRun) -> Stored {
     let mut parts = BTreeMap::new();
     let (mut users, mut streams) = (BTreeMap::new(), BTreeMap::new());
-    for (user, UserState { not_before, spent: Spent { rate, learned, lumps } }) in last_run.users {
-        users.insert(user, UserForm { not_before, rate, learned, lumps });
+    for (user, UserState { not_before, spent: Spent { rate, learned, lumps, told } }) in last_run.users {
+        users.insert(user, UserForm { not_before, rate, learned, lumps, told });
     }
     for (stream, state) in last_run.streams {
         streams.insert(stream, write_stream(state, &mut parts));

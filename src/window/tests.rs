@@ -226,6 +226,16 @@ fn a_query_that_replaces_several_owes_what_any_of_them_owes() {
     assert_eq!((merged.frontier(), ranges(&merged)), (at(50), vec![(0, 0, 50)]));
 }
 
+#[test]
+fn a_query_that_replaces_one_that_has_collected_is_not_begun_anew() {
+    let mut ahead = Window::begin(at(0));
+    ahead.take_up(at(100), ahead.frontier());
+    ahead.drained(0, false);
+    let merged = Window::merged([&ahead, &Window::begin(at(0))]).unwrap();
+    assert_eq!((merged.start(), merged.frontier(), merged.is_fresh()), (at(0), at(0), false));
+    assert!(Window::merged([&Window::begin(at(0))]).unwrap().is_fresh());
+}
+
 /// Everything that an engine does to a window, in any order.
 #[derive(Clone, Debug)]
 enum Move {

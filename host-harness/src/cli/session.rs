@@ -55,6 +55,7 @@ impl Session {
             .settings(config.settings.clone())
             .configured_secrets(config.secrets.clone())
             .secret_store(Store::file(&config.state_dir)?)
+            .way_out(config.way_out.clone())
             .log(log)
             .stop(stop)
             .open()

@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::Kind;
+use super::keys::{Given, Kind};
 use super::nearest;
 
 /// What is wrong with a value, without the value.
@@ -25,6 +25,12 @@ pub enum ValueError {
         /// The nearest of the two, or empty.
         hint: String,
     },
+    /// In the environment or another file, where it must be seen here.
+    #[error("it must stand in this file itself")]
+    MustBeHere,
+    /// A secret in this file.
+    #[error("it must not stand in this file; write {{ env = \"NAME\" }} or {{ file = \"PATH\" }}")]
+    MustNotBeHere,
     /// The variable is not there.
     #[error("the environment variable {0} is not set")]
     Unset(String),
@@ -42,8 +48,10 @@ pub enum ValueError {
 }
 
 /// The text of a value; `folder` is where relative paths start.
-pub(super) fn resolve(value: &DeValue<'_>, kind: Kind, folder: &Path) -> Result<String, ValueError> {
+pub(super) fn resolve(value: &DeValue<'_>, kind: Kind, given: Given, folder: &Path) -> Result<String, ValueError> {
     match (value, kind) {
+        (DeValue::Table(_), _) if given == Given::Here => Err(ValueError::MustBeHere),
+        (DeValue::String(_), _) if given == Given::Elsewhere => Err(ValueError::MustNotBeHere),
         (DeValue::Table(source), _) => from_source(source, folder),
         (DeValue::String(text), _) => Ok(text.trim().to_owned()),
         (DeValue::Integer(number), Kind::Integer) => Ok(number.as_str().replace('_', "")),

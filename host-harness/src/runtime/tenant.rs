@@ -15,7 +15,7 @@ use super::{
     RuntimeError,
 };
 use crate::log::Log;
-use crate::net::{Network, Policy};
+use crate::net::{Network, Policy, WayOut};
 use crate::secrets::{Secret, Secrets, Store as SecretStore};
 use crate::stop::Stop;
 
@@ -46,6 +46,7 @@ pub struct TenantBuilder {
     random: Random,
     stop: Stop,
     memory: usize,
+    way_out: WayOut,
     rewrite: Option<(String, SocketAddr)>,
 }
 
@@ -61,6 +62,7 @@ impl TenantBuilder {
             random: Random::System,
             stop: Stop::new(),
             memory: MEMORY_BYTES,
+            way_out: WayOut::default(),
             rewrite: None,
         }
     }
@@ -121,6 +123,13 @@ impl TenantBuilder {
         self
     }
 
+    /// Further authorities, a proxy; by default none.
+    #[must_use]
+    pub fn way_out(mut self, way_out: WayOut) -> Self {
+        self.way_out = way_out;
+        self
+    }
+
     /// Sends requests for `origin`, after the policy has allowed them, to a server on this machine instead. For tests: a
     /// plugin that speaks to `https://webexapis.com` meets a simulated tenant.
     #[must_use]
@@ -138,9 +147,9 @@ impl TenantBuilder {
         let value = |name: &String| self.settings.get(name).filter(|value| !value.trim().is_empty());
         let policy = match description.origin_setting.as_ref().and_then(value) {
             Some(origin) => Policy::allow([origin]),
-            None => Policy::allow(&description.origins),
+            None => Policy::of_plugin(&description.origins),
         };
-        let net = Network::open(policy, self.rewrite, self.log.clone())?;
+        let net = Network::open(policy, self.way_out, self.rewrite, self.log.clone())?;
         let uses = description.secrets.iter().map(|secret| (secret.name.clone(), secret.written));
         let services = Services {
             settings: self.settings.into_iter().collect(),

@@ -67,6 +67,8 @@ pub struct Nature {
     pub ahead: i64,
     /// Signed in by refresh tokens that a person supplied.
     pub service_app: bool,
+    /// The host takes no larger answers, in bytes; none: it takes all.
+    pub body_cap: Option<usize>,
 }
 
 /// The settings that matter here.

@@ -110,9 +110,10 @@ impl Search {
     }
 
     fn simplify_nature(&mut self) {
-        let changes: [fn(&mut Scenario); 10] = [
+        let changes: [fn(&mut Scenario); 11] = [
             |scenario| scenario.nature.latency = (0, 0),
             |scenario| scenario.nature.rate_limit = None,
+            |scenario| scenario.nature.body_cap = None,
             |scenario| scenario.nature.tokens = TokenSettings::default(),
             |scenario| scenario.nature.ahead = 0,
             |scenario| scenario.nature.service_app = true,

@@ -366,7 +366,8 @@ impl<'a> World<'a> {
         let delay = i64::try_from(answer.delay.as_millis()).unwrap_or(i64::MAX / 2);
         let due = self.now + delay + self.dice.range(low, high) / 2;
         let is_late = answer.delivery == Delivery::Never || due - sent > HTTP_TIMEOUT;
-        let is_whole = answer.delivery == Delivery::Whole && !is_late;
+        let is_too_large = self.scenario.nature.body_cap.is_some_and(|cap| answer.body.len() > cap);
+        let is_whole = answer.delivery == Delivery::Whole && !is_late && !is_too_large;
         let fault = answer.record.as_ref().and_then(|record| record.fault.clone());
         if let Some(record) = &answer.record {
             self.ledger.heard(record, is_whole, self.now);
@@ -376,6 +377,8 @@ impl<'a> World<'a> {
             Err(HttpError::Timeout)
         } else if answer.delivery != Delivery::Whole {
             Err(HttpError::Broken("the connection ended early".to_owned()))
+        } else if is_too_large {
+            Err(HttpError::TooLarge)
         } else {
             // A gateway in between may not say what time it is; the origin itself does.
             let is_own = fault.as_ref().is_none_or(|fault| is_of_the_origin(fault));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 use cisco_webex_plugin::event::Event;
 use cisco_webex_plugin::failure::Code;
-use cisco_webex_plugin::fetch::Batch;
+use cisco_webex_plugin::fetch::{Batch, Report};
 use cisco_webex_plugin::last_run::LastRun;
 use cisco_webex_plugin::stream::{Stream, User};
 use cisco_webex_plugin::time::Timestamp;
@@ -71,6 +71,9 @@ pub struct Ledger {
     knobs: Knobs,
     /// Something happened that may leave a gap.
     may_have_gaps: bool,
+    /// What is late can be told by the items alone: nobody changes what is asked for, or has it read once more, and the origin
+    /// says what time it is.
+    knows_what_is_late: bool,
     must_sign_in: Vec<User>,
     /// How much was done.
     pub done: Done,
@@ -97,6 +100,9 @@ impl Ledger {
         // A stream that is called later than the others begins later.
         let one_by_one = scenario.steps.iter().any(|step| matches!(step, Step::Call(spec) if !spec.streams.is_empty()));
         let may_have_gaps = all.len() > 1 || reaches_far || one_by_one;
+        let is_changed =
+            |step: &Step| matches!(step, Step::Knobs(_) | Step::Reset(..) | Step::ReRead { allow_repeats: true, .. });
+        let knows_what_is_late = scenario.nature.dates && !scenario.steps.iter().any(is_changed);
         Self {
             entries,
             by_served,
@@ -115,6 +121,7 @@ impl Ledger {
             overlap,
             knobs: scenario.knobs.clone(),
             may_have_gaps,
+            knows_what_is_late,
             must_sign_in: Vec::new(),
             done: Done::default(),
         }
@@ -202,6 +209,9 @@ impl Ledger {
                 return Err(Violation::new(Invariant::I3, format!("{} is twice in one batch", event.id)));
             }
         }
+        if self.knows_what_is_late {
+            batch.reports.iter().try_for_each(|report| self.counts_late(report, &here))?;
+        }
         self.must_sign_in.clear();
         self.courses.iter_mut().for_each(|course| course.failure = None);
         for report in &batch.reports {
@@ -225,6 +235,26 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// What lies behind the watermark and comes now is late; what was listed in its own time is not.
+    fn counts_late(&self, report: &Report, delivered: &BTreeSet<usize>) -> Result<(), Violation> {
+        let course = self.courses.get(place_of(report.stream));
+        let begun = course.and_then(|course| course.from).unwrap_or(i64::MAX);
+        let watermark = course.and_then(|course| course.watermark);
+        let entries = || delivered.iter().filter_map(|index| self.entries.get(*index));
+        let of_stream = || entries().filter(|entry| entry.stream == report.stream);
+        let is_at_its_place = |entry: &&Entry| entry.says == Some(entry.created);
+        // What lies before the start is met at its edge, and was never read.
+        let is_passed =
+            |entry: &&Entry| begun <= entry.created && watermark.is_some_and(|time| entry.created < time.as_millis());
+        let least = of_stream().filter(is_at_its_place).filter(is_passed).count() as u64;
+        let most = of_stream().filter(|entry| entry.delay > 0 || !is_at_its_place(entry)).count() as u64;
+        if (least..=most).contains(&report.late) {
+            return Ok(());
+        }
+        let what = format!("{} reports {} late events, and {least} to {most} are", report.stream, report.late);
+        Err(Violation::new(Invariant::I1, what))
     }
 
     /// Which item it is.

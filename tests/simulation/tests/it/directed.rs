@@ -36,6 +36,7 @@ fn scenario(weather: Weather, rate_limit: Option<RateLimit>) -> Scenario {
             dates: true,
             ahead: 0,
             service_app: false,
+            body_cap: None,
         },
         knobs: Knobs {
             overlap: 600,
