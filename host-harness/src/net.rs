@@ -90,7 +90,7 @@ struct Outward {
 enum Way {
     /// Nothing is allowed.
     Closed,
-    Client(Client<HttpsConnector<HttpConnector>, WasiBody>),
+    Client(Box<Client<HttpsConnector<HttpConnector>, WasiBody>>),
     InProcess(Arc<dyn InProcess>),
 }
 
@@ -121,7 +121,7 @@ impl Network {
         } else {
             tls.with_root_certificates(RootCertStore::empty())
         };
-        let way = Way::Client(client(tls.with_no_client_auth()));
+        let way = Way::Client(Box::new(client(tls.with_no_client_auth())));
         Ok(Self::by(policy, way, rewrite, log))
     }
 
