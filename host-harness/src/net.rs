@@ -111,7 +111,7 @@ struct Outward {
 enum Way {
     /// Nothing is allowed.
     Closed,
-    Client(Client<Connector, WasiBody>),
+    Client(Box<Client<Connector, WasiBody>>),
     InProcess(Arc<dyn InProcess>),
 }
 
@@ -153,7 +153,7 @@ impl Network {
         let tls = way.trust.tls(policy.needs_tls() && rewrite.is_none())?;
         let resolver = Resolver::new(names, log.clone());
         let client = client(Connector::new(tls, resolver, way.proxy, CONNECT, log.clone()));
-        Ok(Self::by(policy, Way::Client(client), rewrite, log))
+        Ok(Self::by(policy, Way::Client(Box::new(client)), rewrite, log))
     }
 
     /// Allows nothing.

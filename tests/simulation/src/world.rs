@@ -328,8 +328,8 @@ impl<'a> World<'a> {
     fn drive(&mut self, plans: Vec<Plan>, deeds: &[(i64, Deed)]) -> Result<Vec<Ended>, Violation> {
         let ended = match self.machine.take() {
             None => self.drive_core(plans, deeds)?,
-            Some(mut machine) => {
-                let ended = self.drive_component(&mut machine, plans, deeds);
+            Some(machine) => {
+                let ended = self.drive_component(&machine, plans, deeds);
                 self.machine = Some(machine);
                 ended?
             }

@@ -222,7 +222,7 @@ impl World<'_> {
             let gaps = state.reset(stream, &self.settings, since, now);
             self.ledger.reset(stream, since.as_millis(), remembered, &gaps);
         }
-        let stored = match self.machine.as_mut().filter(|_| !streams.is_empty()) {
+        let stored = match self.machine.as_ref().filter(|_| !streams.is_empty()) {
             None => state.write(),
             Some(machine) => machine.reset(&self.knobs, self.stored.clone(), &streams, since, now)?,
         };
