@@ -51,6 +51,9 @@ const BETWEEN_BYTES: Duration = Duration::from_secs(30);
 const WHOLE: Duration = Duration::from_secs(300);
 /// Bytes of one answer's body, on the wire and decoded: a page of 1,000 events with some of 6 MB fits, memory stays bounded.
 const MAX_BODY_BYTES: u64 = 64 << 20;
+/// Bytes of an answer that a connection holds before the plugin takes them, and of its head: Webex sends some kilobytes. The
+/// library's own limit is 400 KB for each of the pages that are read side by side.
+const READ_AHEAD: usize = 64 * 1024;
 /// Idle connections that are kept to one host; streams run side by side, not in hundreds.
 const IDLE_CONNECTIONS: usize = 16;
 /// How long an idle connection is kept; load balancers close theirs after about a minute.
@@ -247,6 +250,7 @@ impl Rewrite {
 
 fn client(connector: Connector) -> Client<Connector, WasiBody> {
     Client::builder(TokioExecutor::new())
+        .http1_max_buf_size(READ_AHEAD)
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)

@@ -13,7 +13,7 @@ use crate::effect::{HttpError, MAX_BODY, Request, Response};
 pub(super) const TIMEOUT_NS: u64 = 30_000_000_000;
 
 /// Most bytes taken from a body at once; a host copies them into the guest in one go.
-const READ: u64 = 1024 * 1024;
+const READ: u64 = 128 * 1024;
 
 /// Most bytes that a stream takes without asking first (`wasi:io/streams`, `blocking-write-and-flush`).
 const WRITE: usize = 4096;
