@@ -242,10 +242,10 @@ impl Drain<'_> {
     }
 
     /// Whether a batch that is worth a call has no room for another full page: what of it does not fit would be asked for
-    /// again.
+    /// again. Where no batch has room for one, there is no choice.
     fn is_nearly_full(&self, tally: &Tally) -> bool {
-        let (events, most) = (tally.events.len(), self.limits.events);
-        events > 0 && events >= most / WORTH_A_CALL && events + self.call.page_size() as usize > most
+        let (events, most, page) = (tally.events.len(), self.limits.events, self.call.page_size() as usize);
+        page <= most && events >= most / WORTH_A_CALL && events + page > most
     }
 
     /// Reads one page of the interval; `linked`: when the link to it came, if in this call.

@@ -307,6 +307,17 @@ fn a_limit_is_honoured_exactly_and_a_page_is_gone_on_with() {
 }
 
 #[test]
+fn a_page_that_may_not_fit_is_left_to_the_next_call() {
+    let world = World { page: 200, ..World::new() }.with_backlog(Stream::AdminAudits, 1_400, Span::secs(1));
+    let mut tenant = Tenant::new(world, &[]);
+    while tenant.delivered.len() < 1_400 {
+        tenant.call(&FetchRequest { streams: vec![Stream::AdminAudits], max_events: Some(500), ..ALL });
+        assert_eq!(tenant.reports.iter().map(|report| report.repeated).sum::<u64>(), 0, "a page was asked for twice");
+    }
+    tenant.check_each_once();
+}
+
+#[test]
 fn a_batch_holds_one_event_however_small_the_limit_of_bytes() {
     let mut tenant = Tenant::new(three_streams(5, Span::secs(1)), &[]);
     tenant.call(&FetchRequest { max_bytes: Some(1), ..ALL });
