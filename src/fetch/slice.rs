@@ -126,8 +126,8 @@ pub(super) struct Drain<'a> {
 
 /// What came of one page.
 enum Step {
-    /// All of it is delivered, and there is another.
-    Next(Cursor),
+    /// All of it is delivered, and there is another, whose link has come just now; none: what it came with may be over.
+    Next(Cursor, Option<Span>),
     /// All of it is delivered; it was the last of this many.
     Last(usize),
     /// A limit was met within it.
@@ -180,10 +180,9 @@ impl Drain<'_> {
                 self.change(Window::note_progress);
             }
             match step {
-                Step::Next(cursor) => {
+                Step::Next(cursor, came) => {
                     self.advance(cursor);
-                    linked = Some(self.call.io.elapsed());
-                    is_repeated = false;
+                    (linked, is_repeated) = (came, false);
                 }
                 Step::Last(pages) => {
                     self.drained(pages <= SPARSE);
@@ -338,8 +337,13 @@ impl Drain<'_> {
         let mut visited = ask.visited;
         visited.push(hash);
         let full = self.ledger.borrow_mut().window(self.place).map_or(0, |window| window.full_page());
-        let after_short = page.items.len() < full;
-        Step::Next(Cursor { link: url.into(), asked: ask.asked, visited, empty, after_short })
+        // An empty page says nothing of the one before it.
+        let was_short = interval.cursor.as_ref().is_some_and(|cursor| cursor.after_short);
+        let after_short = if page.items.is_empty() { was_short } else { page.items.len() < full };
+        // An empty page behind a link that may be over says no more than its end would.
+        let is_sound = !page.items.is_empty() || interval.cursor.is_none() || ask.linked.is_some();
+        let linked = is_sound.then(|| self.call.io.elapsed());
+        Step::Next(Cursor { link: url.into(), asked: ask.asked, visited, empty, after_short }, linked)
     }
 
     /// The page in hand, or the first one.
