@@ -1,4 +1,5 @@
-//! `webex.toml`: the host's settings and the plugin's, each a literal, `{ env = "NAME" }` or `{ file = "PATH" }`.
+//! `webex.toml`: the host's settings and the plugin's, each a literal, `{ env = "NAME" }` or `{ file = "PATH" }`; a secret also
+//! `{ store = true }`.
 //!
 //! Parsed once into [`Config`]; every error names the file, the line and the key. What a plugin's setting may be is the
 //! plugin's to say: here only its type and its place are known, and [`Config::place_of`] finds the line again.
@@ -16,11 +17,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
 
 use crate::collect::{Schedule, ScheduleError};
 use crate::net::{Origin, OriginError};
-use crate::secrets::Secret;
-use keys::{KEYS, Key, Target};
+use crate::secrets::{KeySource, Supplied};
+use keys::{KEYS, Key, Kind, Target};
 pub use template::template;
 pub use value::ValueError;
 
@@ -49,10 +51,13 @@ pub struct Config {
     /// Settings of the plugin, by its names.
     pub settings: BTreeMap<String, String>,
     /// Secrets of the plugin, by its names.
-    pub secrets: BTreeMap<String, Secret>,
+    pub secrets: BTreeMap<String, Supplied>,
+    /// Where the key is that seals the stored ones.
+    pub secrets_key: KeySource,
     file: PathBuf,
     /// Lines, by path of key.
     lines: BTreeMap<&'static str, usize>,
+    holds_secrets: bool,
 }
 
 /// Where in the file something is wrong.
@@ -170,7 +175,7 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        match std::fs::read_to_string(path) {
+        match std::fs::read_to_string(path).map(Zeroizing::new) {
             Ok(text) => Self::parse(&text, path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ConfigError::Missing(path.to_owned())),
             Err(source) => Err(ConfigError::Unreadable { path: path.to_owned(), source }),
@@ -195,9 +200,25 @@ impl Config {
     pub fn place_of(&self, setting: &str) -> Option<String> {
         let key = keys::of_setting(setting)?;
         Some(match self.lines.get(key.path) {
-            Some(line) => format!("{}:{line}: `{}`", self.file.display(), key.path),
+            Some(_) => format!("{}: `{}`", self.place_of_key(key), key.path),
             None => format!("`{}`, which {} does not hold", key.path, self.file.display()),
         })
+    }
+
+    /// File and line of a key that the file holds.
+    pub fn place_of_key(&self, key: &Key) -> String {
+        let line = self.lines.get(key.path).copied().unwrap_or(1);
+        Place { file: self.file.clone(), line }.to_string()
+    }
+
+    /// The file that was read.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Whether a secret stands in the file itself, so that the file must be closed to others.
+    pub fn holds_secrets(&self) -> bool {
+        self.holds_secrets
     }
 }
 
@@ -211,8 +232,17 @@ struct Reader<'a> {
 #[derive(Default)]
 struct Found {
     values: BTreeMap<&'static str, String>,
+    secrets: BTreeMap<&'static str, Supplied>,
+    secrets_key: Option<KeySource>,
     lines: BTreeMap<&'static str, usize>,
     sinks: Vec<PathBuf>,
+    holds_secrets: bool,
+}
+
+impl Found {
+    fn has(&self, key: &Key) -> bool {
+        self.values.contains_key(key.path) || self.secrets.contains_key(key.path)
+    }
 }
 
 impl Reader<'_> {
@@ -251,22 +281,27 @@ impl Reader<'_> {
             let known = KEYS.iter().map(|key| key.path).chain(tables).chain([SINK]);
             return Err(ConfigError::Unknown { place: place(), key: path.to_owned(), hint: nearest_key(path, known) });
         };
-        let folder = self.folder();
-        let text = value::resolve(value.get_ref(), key.kind, folder).map_err(|source| ConfigError::Value {
-            place: place(),
-            key: path.to_owned(),
-            source,
-        })?;
+        let (folder, value) = (self.folder(), value.get_ref());
+        let refused = |source| ConfigError::Value { place: place(), key: path.to_owned(), source };
         found.lines.insert(key.path, place().line);
-        if !text.is_empty() {
-            found.values.insert(key.path, text);
+        if let Target::Secret(name) = key.target {
+            let supplied = value::secret(value, name, folder).map_err(refused)?;
+            found.holds_secrets |= matches!(value, DeValue::String(_)) && supplied.is_some();
+            found.secrets.extend(supplied.map(|supplied| (key.path, supplied)));
+        } else if key.kind == Kind::KeySource {
+            found.secrets_key = Some(value::key_source(value, folder).map_err(refused)?);
+        } else {
+            let text = value::resolve(value, key.kind, folder).map_err(refused)?;
+            if !text.is_empty() {
+                found.values.insert(key.path, text);
+            }
         }
         Ok(())
     }
 
     /// What a table must hold once it is there.
     fn require(&self, table: &str, span: &Range<usize>, found: &Found) -> Result<(), ConfigError> {
-        let missing = |key: &&Key| key.needed && key.parts().0 == table && !found.values.contains_key(key.path);
+        let missing = |key: &&Key| key.needed && key.parts().0 == table && !found.has(key);
         let Some(key) = KEYS.iter().find(missing) else { return Ok(()) };
         let mut place = self.place(span);
         if let Some(line) = found.lines.get(key.path) {
@@ -331,8 +366,10 @@ impl Reader<'_> {
         let reaudit = found.values.get(keys::REAUDIT).map(|text| text.parse::<Schedule>()).transpose();
         let reaudit = reaudit.map_err(|source| ConfigError::ReAudit { place: place(keys::REAUDIT), source })?;
         let state_dir = found.values.get(keys::STATE_DIR).map_or(DEFAULT_STATE_DIR, String::as_str);
+        let state_dir = self.folder().join(state_dir);
         let mut config = Config {
-            state_dir: self.folder().join(state_dir),
+            secrets_key: found.secrets_key.unwrap_or_else(|| KeySource::beside(&state_dir)),
+            state_dir,
             interval,
             reaudit,
             sinks: if found.sinks.is_empty() { vec![PathBuf::from("-")] } else { found.sinks },
@@ -340,16 +377,16 @@ impl Reader<'_> {
             secrets: BTreeMap::new(),
             file: self.path.to_owned(),
             lines: found.lines,
+            holds_secrets: found.holds_secrets,
         };
         for (path, text) in found.values {
-            match keys::of_path(path).map(|key| key.target) {
-                Some(Target::Setting(name)) => {
-                    config.settings.insert(name.to_owned(), text);
-                }
-                Some(Target::Secret(name)) => {
-                    config.secrets.insert(name.to_owned(), text.into());
-                }
-                Some(Target::Host) | None => {}
+            if let Some(Target::Setting(name)) = keys::of_path(path).map(|key| key.target) {
+                config.settings.insert(name.to_owned(), text);
+            }
+        }
+        for (path, supplied) in found.secrets {
+            if let Some(Target::Secret(name)) = keys::of_path(path).map(|key| key.target) {
+                config.secrets.insert(name.to_owned(), supplied);
             }
         }
         Ok(config)

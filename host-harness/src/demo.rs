@@ -11,7 +11,7 @@ use crate::collect::{self, CollectError, Collector, End, Mode, Totals};
 use crate::durable::DurableError;
 use crate::log::Log;
 use crate::runtime::{Failure, Plugin, Runtime, RuntimeError, Tenant, User, in_words};
-use crate::secrets::{Secret, Store};
+use crate::secrets::{KeySource, Secret, Store};
 use crate::simulator::{
     ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, AuthorizeError, Endpoint, Fault, Latency, LiveRates, OFFICER,
     OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET, REDIRECT_URI, RetryAfter, ScriptedFault, SimulatedTenant, Stream,
@@ -259,7 +259,8 @@ impl Demo<'_> {
             .tenant()
             .settings(settings)
             .configured_secrets(secrets)
-            .secret_store(Store::file(&self.folder)?)
+            // Its key lies in the same folder: both go with the demo.
+            .secret_store(Store::file(&self.folder, KeySource::File(self.folder.join("demo.key")))?)
             .log(self.log.clone())
             .stop(stop)
             .open()

@@ -25,6 +25,8 @@ pub enum Kind {
     Duration,
     /// An array of texts, or one text with commas.
     List,
+    /// Where a key is.
+    KeySource,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Boolean => "true or false",
             Self::Duration => "a length of time in quotes such as \"10m\"",
             Self::List => "an array of texts such as [\"messages\", \"memberships\"]",
+            Self::KeySource => "{ file = \"PATH\" }, { env = \"NAME\" } or \"keyring\"",
         }
     }
 }
@@ -72,6 +75,8 @@ pub struct Key {
 pub const BASE_URL: &str = "base_url";
 /// The folder of state and secrets.
 pub const STATE_DIR: &str = "state_dir";
+/// Where the key of the stored secrets is.
+pub const SECRETS_KEY: &str = "secrets.key";
 /// The pause between two rounds of `collect --follow`.
 pub const INTERVAL: &str = "collect.interval";
 /// What is read again, and how often.
@@ -181,11 +186,23 @@ pub const KEYS: &[Key] = &[
     setting("collect.admin_categories", "admin_categories", Kind::List).example("[\"USERS\", \"LOGINS\"]"),
     setting("collect.security_categories", "security_categories", Kind::List).example("[\"LOGINS\"]"),
     setting("privacy.message_text", "message_text", Kind::Text),
+    host(
+        SECRETS_KEY,
+        Kind::KeySource,
+        Shown::Optional(Some("{ file = \"webex-state.key\" }")),
+        "Where the key is that seals stored tokens and secrets: a file, an environment variable or \"keyring\". Absent: a file beside \
+         `state_dir`, named like it and ending in .key. A file is made at first use.",
+    ),
 ];
 
 /// The key that gives a setting of the plugin.
 pub fn of_setting(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| matches!(key.target, Target::Setting(known) if known == name))
+}
+
+/// The key that gives a secret of the plugin.
+pub fn of_secret(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| matches!(key.target, Target::Secret(known) if known == name))
 }
 
 /// The key with this path.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::log::Log;
 use crate::net::{Network, Policy};
-use crate::secrets::{Secret, Secrets, Store as SecretStore};
+use crate::secrets::{Secrets, Store as SecretStore, Supplied};
 use crate::stop::Stop;
 
 /// Linear memory of one call, in bytes: a batch of 32 MiB, the pages that it is made of, their parsed form, and room.
@@ -40,7 +40,7 @@ pub struct TenantBuilder {
     plugin: Arc<Plugin>,
     settings: BTreeMap<String, String>,
     store: SecretStore,
-    configured: BTreeMap<String, Secret>,
+    supplied: BTreeMap<String, Supplied>,
     log: Log,
     clock: Clock,
     random: Random,
@@ -55,7 +55,7 @@ impl TenantBuilder {
             plugin,
             settings: BTreeMap::new(),
             store: SecretStore::memory(),
-            configured: BTreeMap::new(),
+            supplied: BTreeMap::new(),
             log: Log::silent(),
             clock: Clock::System,
             random: Random::System,
@@ -81,8 +81,11 @@ impl TenantBuilder {
 
     /// Secrets that a person has configured; the plugin reads them, and cannot change them.
     #[must_use]
-    pub fn configured_secrets<N: Into<String>>(mut self, secrets: impl IntoIterator<Item = (N, Secret)>) -> Self {
-        self.configured = secrets.into_iter().map(|(name, value)| (name.into(), value)).collect();
+    pub fn configured_secrets<N: Into<String>, S: Into<Supplied>>(
+        mut self,
+        secrets: impl IntoIterator<Item = (N, S)>,
+    ) -> Self {
+        self.supplied = secrets.into_iter().map(|(name, secret)| (name.into(), secret.into())).collect();
         self
     }
 
@@ -144,7 +147,7 @@ impl TenantBuilder {
         let uses = description.secrets.iter().map(|secret| (secret.name.clone(), secret.written));
         let services = Services {
             settings: self.settings.into_iter().collect(),
-            secrets: Secrets::new(uses, self.configured, self.store),
+            secrets: Secrets::new(uses, self.supplied, self.store),
             net,
             log: self.log,
             clock: self.clock,

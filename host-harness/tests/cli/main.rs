@@ -19,5 +19,6 @@ mod kills;
 mod last_run;
 mod platform;
 mod re_audit;
+mod secrets;
 mod sign_in;
 mod support;
