@@ -109,6 +109,20 @@ mod with {
             assert!(read(&entry(&keyring, Path::new("b/secrets.json")).unwrap()).unwrap().is_none());
         }
 
+        /// `cargo test -p webex-collector --lib --features keyring keyring -- --ignored`, where a keyring is there and unlocked.
+        #[test]
+        #[ignore = "asks the keyring of this desktop"]
+        fn the_keyring_of_this_desktop_keeps_a_key() {
+            let folder = tempfile::tempdir().unwrap();
+            let store = folder.path().join("secrets.json");
+            assert!(load(&store).unwrap().is_none());
+            save(&store, "one\n").unwrap();
+            save(&store, "one\ntwo\n").unwrap();
+            assert_eq!(load(&store).unwrap().unwrap().as_str(), "one\ntwo\n");
+            entry(&open().unwrap(), &store).unwrap().delete_credential().unwrap();
+            assert!(load(&store).unwrap().is_none());
+        }
+
         #[test]
         fn a_keyring_that_refuses_is_told_with_a_way_on_and_without_what_it_holds() {
             let keyring = keyring();
