@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use crate::durable::DurableError;
 pub use error::{Fault, SecretsError, StoreError};
+pub(crate) use file::now;
 pub use file::{Condition, Listed, Rekeyed, SealedFile};
 pub use key::{KeyId, KeySource, NotAPlace};
 use memory::MemoryStore;

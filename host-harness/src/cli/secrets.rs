@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -12,7 +12,7 @@ use super::session::{self, blocking};
 use super::{CliError, Exit, Global, input, output};
 use crate::config::{Config, keys, nearest};
 use crate::runtime::{SecretUse, time};
-use crate::secrets::{KeySource, SealedFile, Supplied};
+use crate::secrets::{KeySource, SealedFile, Supplied, now};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -210,12 +210,6 @@ fn as_json(row: &Row, now: i64) -> serde_json::Value {
         "age_ms": row.written.map(|written| (now - written).max(0)),
         "what": row.what,
     })
-}
-
-/// Milliseconds since the epoch.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

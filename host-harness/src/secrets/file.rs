@@ -344,7 +344,7 @@ impl SealedFile {
 }
 
 /// Milliseconds since the epoch, for people: nothing depends on it.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
