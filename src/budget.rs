@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::MAX_WAIT;
 use crate::time::{Span, Timestamp};
 use crate::wire::SHORT_WAIT;
 
@@ -16,14 +17,22 @@ const MINUTE: Span = Span::secs(60);
 /// until its last moment is a minute ago: a thirtieth of the rate is given for it.
 const LUMP: Span = Span::secs(2);
 
+/// Lumps in a minute.
+const LUMPS: u32 = 30;
+
 /// Of every minute's requests, kept for commands: a person or a playbook that asks meanwhile needs some pages at most.
 pub const RESERVE: u32 = 20;
 
-/// Lowest rate that is learned: with a page every two seconds even a busy organization keeps up.
-const LEAST: u32 = 30;
+/// Lowest rate that is learned: with a page every six seconds an organization of usual size keeps up.
+const LEAST: u32 = 10;
 
-/// Requests a minute that come back with each minute in which Webex did not complain: ten minutes from the least to all.
-const RECOVERY: i64 = 30;
+/// Requests a minute that come back with each minute in which Webex did not complain: half an hour from the least to all. What
+/// comes back sooner meets a limit that lasts with a refusal each minute.
+const RECOVERY: i64 = 10;
+
+/// The wait after a request that is refused though the wait before it was kept: what Webex asks for was too short. It doubles
+/// with each further one, up to the longest, as the pauses after faults do.
+const TOLD_AGAIN: (Span, Span) = (Span::secs(2), Span::secs(900));
 
 /// The longest wait of a fetch, whose time is better used by another stream or by delivering: as for a pause that Webex asks
 /// for.
@@ -38,6 +47,17 @@ pub struct Spent {
     pub learned: Option<Timestamp>,
     /// Requests of the last minute.
     pub lumps: VecDeque<Lump>,
+    /// Webex has asked to wait, and nothing was answered since.
+    pub told: Option<Told>,
+}
+
+/// Webex has asked to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Until then.
+    until: Timestamp,
+    /// How often in a row it did so though the wait before was kept.
+    again: u32,
 }
 
 /// Requests that were sent within some seconds of each other.
@@ -48,6 +68,13 @@ pub struct Lump(Timestamp, u32);
 impl Lump {
     pub(crate) fn of(at: Timestamp, requests: u32) -> Self {
         Self(at, requests)
+    }
+}
+
+#[cfg(test)]
+impl Told {
+    pub(crate) fn of(until: Timestamp, again: u32) -> Self {
+        Self { until, again }
     }
 }
 
@@ -100,6 +127,15 @@ impl Budget {
         let allowed = rate.saturating_sub(self.reserve(rate)).max(1);
         let mut spent = self.spent.borrow_mut();
         spent.forget(now);
+        // A rate that was learned is kept in each lump, too: Webex may count by the second.
+        let share = (rate / LUMPS).max(1);
+        if rate < self.most
+            && let Some(Lump(at, requests)) = spent.lumps.back()
+            && *requests >= share
+            && now < *at + LUMP
+        {
+            return *at + LUMP - now;
+        }
         let mut count: u32 = spent.lumps.iter().map(|lump| lump.1).sum();
         for Lump(at, requests) in &spent.lumps {
             if count < allowed {
@@ -120,6 +156,26 @@ impl Budget {
             Some(lump) if lump.0 <= now && now < lump.0 + LUMP => lump.1 += 1,
             _ => spent.lumps.push_back(Lump(now, 1)),
         }
+    }
+
+    /// A request that was sent at `sent` was answered with the wish to `wait`. Returns how long to do so: longer than that,
+    /// where it was said of a request that had waited already.
+    pub fn told(&self, wait: Span, sent: Timestamp, now: Timestamp) -> Span {
+        let (first, longest) = TOLD_AGAIN;
+        let mut spent = self.spent.borrow_mut();
+        let told = spent.told.filter(|told| told.until - now <= MAX_WAIT);
+        // Several that were sent side by side are told the same once.
+        let again = told.map_or(0, |told| told.again + u32::from(sent >= told.until));
+        let wait = if again == 0 { wait } else { wait.max(first.times(1 << (again - 1).min(16)).min(longest)) };
+        let until = told.map_or(now + wait, |told| told.until.max(now + wait));
+        spent.told = Some(Told { until, again });
+        wait
+    }
+
+    /// A request that was sent at `sent` was answered as it should.
+    pub fn answered(&self, sent: Timestamp) {
+        let mut spent = self.spent.borrow_mut();
+        spent.told = spent.told.filter(|told| sent < told.until);
     }
 
     /// Webex has said that it was too much: a quarter less from now on. Where even less was sent, others use the account,
@@ -196,13 +252,46 @@ mod tests {
         assert_eq!(budget.rate(now), 225);
         budget.learn(now + Span::secs(1));
         assert_eq!(budget.rate(now), 225, "one lesson");
-        assert_eq!(budget.rate(now + Span::secs(60)), 255);
+        assert_eq!(budget.rate(now + Span::secs(60)), 235);
         assert_eq!(budget.rate(now + Span::secs(3_600)), 300);
         assert_eq!(budget.stored(now + Span::secs(3_600)), Spent::default());
         for minute in 0..20 {
             budget.learn(now + Span::secs(10 * minute));
         }
         assert_eq!(budget.rate(now + Span::secs(200)), LEAST);
+    }
+
+    #[test]
+    fn a_learned_rate_holds_by_the_second_too() {
+        let budget = Budget::of_fetch(300, Spent::default());
+        send(&budget, Span::millis(1), Span::secs(1));
+        budget.learn(NOW + Span::secs(1));
+        let later = NOW + Span::secs(120);
+        let share = budget.rate(later) / LUMPS;
+        (0..share).for_each(|_| budget.spend(later));
+        assert_eq!(budget.wait(later), LUMP, "{share} at once and no more");
+        assert_eq!(budget.wait(later + LUMP), Span::ZERO);
+    }
+
+    #[test]
+    fn a_wait_that_was_kept_in_vain_is_doubled() {
+        let budget = Budget::of_fetch(300, Spent::default());
+        let second = Span::secs(1);
+        let (mut now, mut waits) = (NOW, Vec::new());
+        for _ in 0..12 {
+            let wait = budget.told(second, now, now);
+            // Another stream's request, which was under way: the same is said once.
+            assert!(budget.told(second, now - second, now) <= wait);
+            waits.push(wait.as_millis() / 1_000);
+            now = now + wait;
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
+        budget.answered(now - second);
+        assert_eq!(budget.told(second, now, now), Span::secs(900), "what was sent before says nothing");
+        budget.answered(now + Span::secs(900));
+        assert_eq!(budget.told(second, now + Span::secs(900), now), second);
+        let long = Span::secs(3_600);
+        assert_eq!(budget.told(long, now + long, now), long, "never shorter than what is asked for");
     }
 
     #[test]

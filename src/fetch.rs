@@ -157,7 +157,7 @@ impl Call<'_> {
 pub async fn fetch_events(
     io: Io,
     settings: &Settings,
-    stored: Option<&Stored>,
+    stored: Option<Stored>,
     request: &FetchRequest,
 ) -> Result<Batch, Failure> {
     let streams = streams_of(settings, request)?;

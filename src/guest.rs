@@ -31,7 +31,7 @@ fn key() -> [u8; 16] {
 }
 
 /// The stored state in the current form, with every stream that is on.
-fn last_run(stored: Option<&crate::last_run::Stored>, settings: &Settings) -> Result<LastRun, Failure> {
+fn last_run(stored: Option<crate::last_run::Stored>, settings: &Settings) -> Result<LastRun, Failure> {
     let mut last_run = LastRun::read(stored, settings, reactor::now(), key())?;
     for stream in settings.streams() {
         last_run.prepare(stream, settings, reactor::now());
@@ -58,7 +58,7 @@ impl collector::Guest for Plugin {
             let settings = settings()?;
             let stored = stored.map(Into::into);
             let request = convert::fetch_request(request)?;
-            reactor::drive(async |io| fetch::fetch_events(io, &settings, stored.as_ref(), &request).await)
+            reactor::drive(|io| fetch::fetch_events(io, &settings, stored, &request))
         };
         collect().map(Into::into).map_err(Into::into)
     }
@@ -66,7 +66,7 @@ impl collector::Guest for Plugin {
     fn get_last_run(stored: Option<collector::LastRun>) -> Result<collector::LastRunView, collector::Failure> {
         let view = || {
             let settings = settings()?;
-            Ok::<_, Failure>(last_run(stored.map(Into::into).as_ref(), &settings)?.checked()?)
+            Ok::<_, Failure>(last_run(stored.map(Into::into), &settings)?.checked()?)
         };
         view().map(Into::into).map_err(Into::into)
     }
@@ -77,7 +77,7 @@ impl collector::Guest for Plugin {
     ) -> Result<collector::LastRun, collector::Failure> {
         let change = || {
             let settings = settings()?;
-            let mut last_run = last_run(stored.map(Into::into).as_ref(), &settings)?.checked()?;
+            let mut last_run = last_run(stored.map(Into::into), &settings)?.checked()?;
             let since = Timestamp::from_millis(change.since);
             if since > reactor::now() {
                 return Err(Failure::argument("since", "is in the future", "give a time of the past"));

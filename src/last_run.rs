@@ -144,7 +144,7 @@ impl LastRun {
 
     /// Reads what was stored, in any form that was ever written, or that of the Cortex collector. None: begins.
     pub fn read(
-        stored: Option<&Stored>,
+        stored: Option<Stored>,
         settings: &Settings,
         now: Timestamp,
         key: [u8; 16],
@@ -188,7 +188,7 @@ impl LastRun {
     }
 
     /// The current form, to be stored.
-    pub fn write(&self) -> Stored {
+    pub fn write(self) -> Stored {
         form::write(self)
     }
 
@@ -203,7 +203,16 @@ impl LastRun {
         let mut gaps = Vec::new();
         let began = self.began;
         let state = self.streams.entry(stream).or_default();
-        let old = std::mem::take(&mut state.lanes);
+        let mut old = std::mem::take(&mut state.lanes);
+        let asked = now - settings.first_fetch;
+        let start = stream.reach().map_or(asked, |reach| asked.max(now - reach));
+        if old.iter().all(|known| known.window.is_fresh()) {
+            // Nothing was collected yet. If the clock that said where to begin was set back since, it was ahead, and what it
+            // left out is collected.
+            for known in old.iter_mut().filter(|known| start < known.window.start()) {
+                known.window = Window::begin(start);
+            }
+        }
         let inherited = Window::merged(old.iter().map(|lane| &lane.window));
         for lane in settings.lanes(stream) {
             if let Some(known) = old.iter().find(|known| known.lane == lane) {
@@ -218,8 +227,6 @@ impl LastRun {
                 gaps.push(Gap { from: window.start(), to: window.frontier(), reason });
             }
             let window = inherited.clone().unwrap_or_else(|| {
-                let asked = now - settings.first_fetch;
-                let start = stream.reach().map_or(asked, |reach| asked.max(now - reach));
                 let mut window = Window::begin(start);
                 // Once, though there may be several lanes.
                 let mut gap = |from: Timestamp, to: Timestamp, reason: &str| {
@@ -323,7 +330,8 @@ mod tests {
     pub(super) fn full() -> LastRun {
         let mut last_run = LastRun::begin(&settings(&[]), NOW, [9; 16]);
         let lumps = [crate::budget::Lump::of(NOW, 3)].into();
-        let spent = Spent { rate: Some(250), learned: Some(NOW - Span::secs(5)), lumps };
+        let told = Some(crate::budget::Told::of(NOW + Span::secs(60), 2));
+        let spent = Spent { rate: Some(250), learned: Some(NOW - Span::secs(5)), lumps, told };
         *last_run.user(User::Admin) = UserState { not_before: Some(NOW + Span::secs(60)), spent };
         for stream in Stream::ALL {
             last_run.prepare(stream, &settings(&[("fetch_security_audit_events", "true")]), NOW);
@@ -331,6 +339,8 @@ mod tests {
             state.faults = 2;
             state.not_before = Some(NOW + Span::secs(4));
             let lane = &mut state.lanes[0];
+            // As long as they were at first when the golden files were written.
+            lane.window = lane.window.clone().with_slices_of(Span::days(1));
             lane.window.take_up(NOW, lane.window.frontier());
             lane.window.prove(None);
             let newest = lane.window.cut_newest(0);
@@ -345,7 +355,7 @@ mod tests {
             lane.window.quarantine(0, NOW, "not-understood");
             lane.window.ask_for_less(0);
             lane.window.note_full_page(200);
-            lane.re_read = Some(window(-1_000, -500));
+            lane.re_read = Some(window(-1_000, -500).with_slices_of(Span::days(1)));
             let interval = lane.window.interval(newest).unwrap().clone();
             let count = if stream == Stream::Events { 5_000_u64 } else { 3 };
             for id in 0..count {
@@ -357,13 +367,13 @@ mod tests {
     }
 
     fn read(stored: &Stored, more: &[(&str, &str)]) -> Result<LastRun, LastRunError> {
-        LastRun::read(Some(stored), &settings(more), NOW, [0; 16])?.checked()
+        LastRun::read(Some(stored.clone()), &settings(more), NOW, [0; 16])?.checked()
     }
 
     #[test]
     fn what_is_written_is_read_back() {
         let last_run = full();
-        let stored = last_run.write();
+        let stored = last_run.clone().write();
         assert_eq!(read(&stored, &[]).unwrap(), last_run);
         assert!(stored.head.len() < 8_192, "{}", stored.head.len());
         assert!(stored.parts.iter().all(|(name, body)| name.len() <= 64 && body.len() <= 65_536));
@@ -372,13 +382,38 @@ mod tests {
     #[test]
     fn a_part_is_named_by_its_content_and_an_unchanged_one_stays() {
         let mut last_run = full();
-        let before = last_run.write();
+        let before = last_run.clone().write();
         let state = last_run.streams.get_mut(&Stream::Events).unwrap();
         let interval = state.lanes[0].window.interval(1).unwrap().clone();
         state.seen.insert(crate::seen::SeenId(42), None, &interval, None);
         let after = last_run.write();
         let kept = after.parts.iter().filter(|part| before.parts.contains(part)).count();
         assert_eq!((before.parts.len(), after.parts.len(), kept), (2, 2, 1));
+    }
+
+    #[test]
+    fn ids_that_nobody_looks_at_pass_through_a_call_without_a_copy() {
+        let stored = full().write();
+        let texts = |stored: &Stored| {
+            let part = |(name, body): &(String, String)| (name.clone(), body.as_ptr() as usize);
+            stored.parts.iter().map(part).collect::<BTreeMap<_, _>>()
+        };
+        let before = texts(&stored);
+        let after = LastRun::read(Some(stored), &settings(&[]), NOW, [0; 16]).unwrap().write();
+        assert_eq!(texts(&after), before);
+    }
+
+    #[test]
+    fn a_part_that_stands_in_two_stretches_is_read_for_both() {
+        let mut stored = full().write();
+        let mut head: serde_json::Value = serde_json::from_str(&stored.head).unwrap();
+        let seen = head["streams"]["events"]["seen"].as_array_mut().unwrap();
+        let again = seen.iter().find(|segment| segment.get("part").is_some()).unwrap().clone();
+        seen.push(again);
+        stored.head = head.to_string();
+        let (once, twice) = (full(), read(&stored, &[]).unwrap());
+        let count = |last_run: &LastRun| last_run.streams[&Stream::Events].seen.segments().len();
+        assert_eq!(count(&twice), count(&once) + 1);
     }
 
     fn error(stored: &Stored, more: &[(&str, &str)]) -> Failure {
@@ -413,7 +448,7 @@ mod tests {
                 stored.head.len(),
                 stored.parts.len()
             );
-            last_run = LastRun::read(Some(&stored), &settings(&[]), NOW, [0; 16]).unwrap();
+            last_run = LastRun::read(Some(stored), &settings(&[]), NOW, [0; 16]).unwrap();
         }
         let state = last_run.streams.get_mut(&Stream::Events).unwrap();
         state.open(overlap).unwrap();
@@ -462,6 +497,24 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_ahead_before_anything_was_collected_leaves_nothing_out() {
+        let more = [("first_fetch", "2 days"), ("events_resources", "messages,rooms")];
+        let mut last_run = LastRun::begin(&settings(&[]), NOW + Span::secs(300), [0; 16]);
+        last_run.prepare(Stream::Events, &settings(&more), NOW + Span::secs(300));
+        last_run.prepare(Stream::Events, &settings(&more), NOW);
+        let begun = |last_run: &LastRun| {
+            last_run.streams[&Stream::Events].lanes.iter().map(|lane| lane.window.start()).collect::<Vec<_>>()
+        };
+        assert_eq!(begun(&last_run), [NOW - Span::days(2); 2]);
+        last_run.prepare(Stream::Events, &settings(&more), NOW + Span::secs(60));
+        assert_eq!(begun(&last_run), [NOW - Span::days(2); 2], "and never begins later than it once did");
+        let window = &mut last_run.streams.get_mut(&Stream::Events).unwrap().lanes[0].window;
+        window.take_up(NOW, NOW);
+        last_run.prepare(Stream::Events, &settings(&more), NOW - Span::days(1));
+        assert_eq!(begun(&last_run), [NOW - Span::days(2); 2], "what was begun stays");
+    }
+
+    #[test]
     fn a_first_fetch_beyond_what_webex_serves_is_a_gap() {
         let mut last_run = LastRun::begin(&settings(&[]), NOW, [0; 16]);
         let gaps = last_run.prepare(Stream::AdminAudits, &settings(&[("first_fetch", "400 days")]), NOW);
@@ -496,7 +549,7 @@ mod tests {
     fn a_position_of_the_cortex_collector_in_the_future_is_now() {
         let head = r#"{"admin_audits":{"since_datetime":"2099-01-01T00:00:00Z"}}"#;
         let stored = Stored { head: head.to_owned(), parts: Vec::new() };
-        let last_run = LastRun::read(Some(&stored), &settings(&[]), NOW, [0; 16]).unwrap();
+        let last_run = LastRun::read(Some(stored), &settings(&[]), NOW, [0; 16]).unwrap();
         assert_eq!(begins(&last_run, Stream::AdminAudits), NOW);
     }
 

@@ -53,7 +53,7 @@ pub struct Segment {
 
 impl PartialEq for Segment {
     fn eq(&self, other: &Self) -> bool {
-        (self.from, self.to) == (other.from, other.to) && self.pack() == other.pack()
+        (self.from, self.to) == (other.from, other.to) && self.clone().into_packed() == other.clone().into_packed()
     }
 }
 
@@ -85,9 +85,14 @@ impl Segment {
         (self.packed.is_none() || !self.ids.is_empty()).then_some(self.ids.as_slice())
     }
 
-    /// To be stored apart.
-    pub fn pack(&self) -> Packed {
-        self.packed.clone().unwrap_or_else(|| Packed::of(&self.ids))
+    /// To be stored apart. What was stored and is unchanged is the same text, not a copy of it.
+    pub fn into_packed(self) -> Packed {
+        self.packed.unwrap_or_else(|| Packed::of(&self.ids))
+    }
+
+    /// What it was stored as, if nothing was added since.
+    pub fn as_packed(&self) -> Option<&Packed> {
+        self.packed.as_ref()
     }
 
     fn unpacked(&self) -> Result<Vec<u64>, NotPacked> {
@@ -163,13 +168,21 @@ impl Seen {
         Ok(())
     }
 
+    /// In the room of the one before; made once as large as it has to be, since a set that grows is there twice meanwhile.
     fn build_index(&mut self) {
-        self.index = self.segments.iter().flat_map(|segment| segment.ids.iter().copied()).collect();
+        self.index.clear();
+        self.index.reserve(self.segments.iter().map(|segment| segment.ids.len()).sum());
+        self.index.extend(self.segments.iter().flat_map(|segment| segment.ids.iter().copied()));
+    }
+
+    /// What is remembered, in the order in which it was met.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
     }
 
     /// What is to be stored.
-    pub fn segments(&self) -> &[Segment] {
-        &self.segments
+    pub fn into_segments(self) -> Vec<Segment> {
+        self.segments
     }
 
     /// Number of ids.

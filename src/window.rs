@@ -20,8 +20,9 @@ pub const EDGE: Span = Span::secs(1);
 /// Shortest interval that is still halved into two. Below it a second holds the whole, and the edges are larger than it.
 pub const SHORTEST: Span = Span::secs(1);
 
-/// Length of a slice at first: a day, as one reads logs.
-const FIRST_SLICE: Span = Span::days(1);
+/// Length of a slice at first. What is delivered of one is remembered where it can be met until all of it is, and of the newest
+/// for as long as the overlap; so it begins short, and grows as fast as slices turn out sparse.
+const FIRST_SLICE: Span = Span::secs(3_600);
 
 /// Most gaps that are kept apart; beyond it the oldest two become one.
 const MOST_GAPS: usize = 32;
@@ -122,7 +123,9 @@ impl Window {
         let start = windows.iter().map(|window| window.start).min()?;
         let frontier = windows.iter().map(|window| window.frontier).min()?;
         let settled = windows.iter().map(|window| window.settled).min()?;
-        let mut merged = Self { frontier, settled, ..Self::begin(start) };
+        // What any of them has collected has shown that the clock was right.
+        let fixed = windows.iter().any(|window| !window.is_fresh());
+        let mut merged = Self { frontier, settled, fixed, ..Self::begin(start) };
         for interval in windows.iter().flat_map(|window| &window.pending) {
             // What is only to be read again goes along: the next take-up does not reach back to all of it.
             let to = interval.to.min(frontier);

@@ -70,19 +70,26 @@ impl Wire {
     /// Sends it, once.
     pub async fn send_once(&self, secrets: &[&Secret], request: Request) -> Result<Response, Verdict> {
         self.requests.set(self.requests.get() + 1);
-        self.budget.spend(self.io.now());
-        let sent = self.io.elapsed();
+        let (sent_at, sent) = (self.io.now(), self.io.elapsed());
+        self.budget.spend(sent_at);
         let answer = self.io.http(request).await;
         if let Ok(response) = &answer {
             self.origin.observe(response, sent, self.io.elapsed());
         }
-        let verdict = judge(&answer, self.io.now());
+        let now = self.io.now();
+        let verdict = match judge(&answer, now) {
+            Verdict::Wait(span, problem) => Verdict::Wait(self.budget.told(span, sent_at, now), problem),
+            other => other,
+        };
         // A short wait is about a burst; a long one says that the minute's worth was too much.
         if matches!(&verdict, Verdict::Wait(span, problem) if *span > SHORT_WAIT && problem.status == Some(429)) {
-            self.budget.learn(self.io.now());
+            self.budget.learn(now);
         }
         match answer {
-            Ok(response) if verdict == Verdict::Ok => Ok(response),
+            Ok(response) if verdict == Verdict::Ok => {
+                self.budget.answered(sent_at);
+                Ok(response)
+            }
             _ => Err(redact_verdict(verdict, secrets)),
         }
     }

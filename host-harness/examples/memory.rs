@@ -3,11 +3,12 @@
 //!
 //! ```text
 //! cargo build -p webex-collector --bin webex-collector --example memory
-//! target/debug/examples/memory [--hours H] [--streams 1|3] [--remember TIME] [EVENTS …]
+//! target/debug/examples/memory [--hours H] [--streams 1|3] [--remember TIME] [--max-requests N] [EVENTS …]
 //! ```
 //!
-//! Without further words: 10,000 and 1,000,000 events in all, spread over the last 7 days, in three streams, with the default
-//! of the setting `remember`. Linux only: the peak is `VmHWM` of `/proc`.
+//! Without further words: 10,000 and 1,000,000 events in all, spread over the last 7 days, in three streams, with the defaults
+//! of the settings `remember` and `max_requests`; with 100000 requests a minute the tenant and the machine say how long it takes.
+//! Linux only: the peak is `VmHWM` of `/proc`.
 
 use std::error::Error;
 use std::fs;
@@ -46,13 +47,20 @@ fn main() -> Res<()> {
         let backlog = Backlog { events: events.parse()?, streams: streams.parse()?, hours: hours.parse()? };
         return tokio::runtime::Runtime::new()?.block_on(be_the_tenant(backlog));
     }
-    let (mut hours, mut streams, mut remember, mut sizes) = (HOURS, Stream::ALL.len(), None, Vec::new());
+    let (mut hours, mut streams, mut settings, mut sizes) = (HOURS, Stream::ALL.len(), String::new(), Vec::new());
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--hours" => hours = words.next().ok_or("--hours needs a number")?.parse()?,
             "--streams" => streams = words.next().ok_or("--streams needs a number")?.parse()?,
-            "--remember" => remember = Some(words.next().ok_or("--remember needs a time")?.clone()),
+            "--remember" => {
+                let time = words.next().ok_or("--remember needs a time")?;
+                settings.push_str(&format!("remember = \"{time}\"\n"));
+            }
+            "--max-requests" => {
+                let number: u32 = words.next().ok_or("--max-requests needs a number")?.parse()?;
+                settings.push_str(&format!("max_requests = {number}\n"));
+            }
             size => sizes.push(size.replace('_', "").parse()?),
         }
     }
@@ -61,16 +69,16 @@ fn main() -> Res<()> {
     }
     println!("{:>10}  {:>8}  {:>9}  {:>9}  {:>8}", "events", "hours", "peak MiB", "state MiB", "seconds");
     for events in sizes {
-        measure(Backlog { events, streams, hours }, remember.as_deref())?;
+        measure(Backlog { events, streams, hours }, &settings)?;
     }
     Ok(())
 }
 
-/// One collection of a backlog, from nothing to the end.
-fn measure(backlog: Backlog, remember: Option<&str>) -> Res<()> {
+/// One collection of a backlog, from nothing to the end, with these lines in the table `[collect]`.
+fn measure(backlog: Backlog, settings: &str) -> Res<()> {
     let folder = tempfile::tempdir()?;
     let tenant = Tenant::start(backlog)?;
-    fs::write(folder.path().join("webex.toml"), tenant.settings(backlog, remember))?;
+    fs::write(folder.path().join("webex.toml"), tenant.settings(backlog, settings))?;
     let began = Instant::now();
     let said = fs::File::create(folder.path().join("said"))?;
     let collector = Command::new(program()?)
@@ -166,7 +174,7 @@ impl Tenant {
         Ok(Self { process, told })
     }
 
-    fn settings(&self, backlog: Backlog, remember: Option<&str>) -> String {
+    fn settings(&self, backlog: Backlog, collect: &str) -> String {
         let [origin, org, admin, officer] = &self.told;
         let mut toml = format!("base_url = \"{origin}\"\n");
         if backlog.streams > 1 {
@@ -178,10 +186,9 @@ impl Tenant {
         toml.push_str(&format!(
             "[compliance_officer]\nclient_id = \"{OFFICER_CLIENT_ID}\"\nclient_secret = \"{OFFICER_CLIENT_SECRET}\"\n\
              refresh_token = \"{officer}\"\n\
-             [collect]\nsecurity_audits = {}\nlag = \"0s\"\n{}\
+             [collect]\nsecurity_audits = {}\nlag = \"0s\"\n{collect}\
              [[sink]]\ntype = \"ndjson\"\npath = \"events.ndjson\"\n",
-            backlog.streams > 1,
-            remember.map(|time| format!("remember = \"{time}\"\n")).unwrap_or_default()
+            backlog.streams > 1
         ));
         toml
     }

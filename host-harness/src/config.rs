@@ -6,6 +6,7 @@
 
 pub mod keys;
 pub mod nearest;
+mod network;
 mod template;
 mod value;
 
@@ -20,11 +21,13 @@ use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
 use crate::collect::{Schedule, ScheduleError};
-use crate::net::{Origin, OriginError};
+use crate::net::{Origin, OriginError, WayOut};
 use crate::secrets::{KeySource, Supplied};
-use keys::{KEYS, Key, Kind, Target};
+use keys::{KEYS, Key, Target};
+pub use network::NetworkError;
 pub use template::template;
 pub use value::ValueError;
+use value::{Value, Values};
 
 /// What `collect.interval` is where the file does not say.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
@@ -46,6 +49,8 @@ pub struct Config {
     pub interval: Duration,
     /// What is read again, and how often.
     pub reaudit: Option<Schedule>,
+    /// How Webex is reached.
+    pub way_out: WayOut,
     /// NDJSON sinks; `-` is standard output.
     pub sinks: Vec<PathBuf>,
     /// Settings of the plugin, by its names.
@@ -157,6 +162,16 @@ pub enum ConfigError {
         /// Why.
         source: ScheduleError,
     },
+    /// A key of `[network]`.
+    #[error("{place}: `{key}` cannot be used: {source}")]
+    Network {
+        /// Where.
+        place: Place,
+        /// Which.
+        key: &'static str,
+        /// Why.
+        source: NetworkError,
+    },
     /// A sink that does not exist, or not in this way.
     #[error(
         "{place}: {problem}; a sink is `[[sink]]` with `type = \"ndjson\"` and `path`, a file or \"-\" for standard output"
@@ -231,18 +246,10 @@ struct Reader<'a> {
 /// What the walk over the file has found.
 #[derive(Default)]
 struct Found {
-    values: BTreeMap<&'static str, String>,
-    secrets: BTreeMap<&'static str, Supplied>,
-    secrets_key: Option<KeySource>,
+    values: Values,
     lines: BTreeMap<&'static str, usize>,
     sinks: Vec<PathBuf>,
     holds_secrets: bool,
-}
-
-impl Found {
-    fn has(&self, key: &Key) -> bool {
-        self.values.contains_key(key.path) || self.secrets.contains_key(key.path)
-    }
 }
 
 impl Reader<'_> {
@@ -281,27 +288,20 @@ impl Reader<'_> {
             let known = KEYS.iter().map(|key| key.path).chain(tables).chain([SINK]);
             return Err(ConfigError::Unknown { place: place(), key: path.to_owned(), hint: nearest_key(path, known) });
         };
-        let (folder, value) = (self.folder(), value.get_ref());
-        let refused = |source| ConfigError::Value { place: place(), key: path.to_owned(), source };
         found.lines.insert(key.path, place().line);
-        if let Target::Secret(name) = key.target {
-            let supplied = value::secret(value, name, folder).map_err(refused)?;
-            found.holds_secrets |= matches!(value, DeValue::String(_)) && supplied.is_some();
-            found.secrets.extend(supplied.map(|supplied| (key.path, supplied)));
-        } else if key.kind == Kind::KeySource {
-            found.secrets_key = Some(value::key_source(value, folder).map_err(refused)?);
-        } else {
-            let text = value::resolve(value, key.kind, folder).map_err(refused)?;
-            if !text.is_empty() {
-                found.values.insert(key.path, text);
-            }
+        let value = value.get_ref();
+        let read = value::read(value, key, self.folder());
+        let read = read.map_err(|source| ConfigError::Value { place: place(), key: path.to_owned(), source })?;
+        if let Some(read) = read {
+            found.holds_secrets |= matches!((&read, value), (Value::Secret(_), DeValue::String(_)));
+            found.values.insert(key.path, read);
         }
         Ok(())
     }
 
     /// What a table must hold once it is there.
     fn require(&self, table: &str, span: &Range<usize>, found: &Found) -> Result<(), ConfigError> {
-        let missing = |key: &&Key| key.needed && key.parts().0 == table && !found.has(key);
+        let missing = |key: &&Key| key.needed && key.parts().0 == table && !found.values.has(key.path);
         let Some(key) = KEYS.iter().find(missing) else { return Ok(()) };
         let mut place = self.place(span);
         if let Some(line) = found.lines.get(key.path) {
@@ -336,7 +336,7 @@ impl Reader<'_> {
                 None => return Err(refuse(sink.span(), "a sink needs `type`")),
             }
             let Some(path) = table.get("path") else { return Err(refuse(sink.span(), "a sink needs `path`")) };
-            let text = value::resolve(path.get_ref(), keys::Kind::Text, self.folder()).map_err(|source| {
+            let text = value::text(path.get_ref(), keys::Kind::Text, self.folder()).map_err(|source| {
                 ConfigError::Value { place: self.place(&path.span()), key: "sink.path".into(), source }
             })?;
             let to = if text == "-" { PathBuf::from("-") } else { self.folder().join(&text) };
@@ -353,25 +353,31 @@ impl Reader<'_> {
 
     fn assemble(&self, found: Found) -> Result<Config, ConfigError> {
         let place = |key: &str| Place { file: self.path.to_owned(), line: found.lines.get(key).copied().unwrap_or(1) };
-        if let Some(url) = found.values.get(keys::BASE_URL) {
+        if let Some(url) = found.values.text(keys::BASE_URL) {
             Origin::parse(url).map_err(|source| ConfigError::BaseUrl { place: place(keys::BASE_URL), source })?;
         }
-        let interval = match found.values.get(keys::INTERVAL) {
+        let interval = match found.values.text(keys::INTERVAL) {
             None => DEFAULT_INTERVAL,
             Some(text) => humantime::parse_duration(text)
                 .ok()
                 .filter(|interval| *interval >= LEAST_INTERVAL)
                 .ok_or_else(|| ConfigError::Interval { place: place(keys::INTERVAL), key: keys::INTERVAL })?,
         };
-        let reaudit = found.values.get(keys::REAUDIT).map(|text| text.parse::<Schedule>()).transpose();
+        let reaudit = found.values.text(keys::REAUDIT).map(str::parse::<Schedule>).transpose();
         let reaudit = reaudit.map_err(|source| ConfigError::ReAudit { place: place(keys::REAUDIT), source })?;
-        let state_dir = found.values.get(keys::STATE_DIR).map_or(DEFAULT_STATE_DIR, String::as_str);
+        let way_out = network::way_out(&found.values, self.folder()).map_err(|(key, source)| ConfigError::Network {
+            place: place(key),
+            key,
+            source,
+        })?;
+        let state_dir = found.values.text(keys::STATE_DIR).unwrap_or(DEFAULT_STATE_DIR);
         let state_dir = self.folder().join(state_dir);
         let mut config = Config {
-            secrets_key: found.secrets_key.unwrap_or_else(|| KeySource::beside(&state_dir)),
+            secrets_key: found.values.key_source(keys::SECRETS_KEY).unwrap_or_else(|| KeySource::beside(&state_dir)),
             state_dir,
             interval,
             reaudit,
+            way_out,
             sinks: if found.sinks.is_empty() { vec![PathBuf::from("-")] } else { found.sinks },
             settings: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -379,14 +385,19 @@ impl Reader<'_> {
             lines: found.lines,
             holds_secrets: found.holds_secrets,
         };
-        for (path, text) in found.values {
-            if let Some(Target::Setting(name)) = keys::of_path(path).map(|key| key.target) {
-                config.settings.insert(name.to_owned(), text);
-            }
-        }
-        for (path, supplied) in found.secrets {
-            if let Some(Target::Secret(name)) = keys::of_path(path).map(|key| key.target) {
-                config.secrets.insert(name.to_owned(), supplied);
+        for (path, value) in found.values {
+            match (keys::of_path(path).map(|key| key.target), value) {
+                (Some(Target::Setting(name)), Value::Text(text)) => {
+                    config.settings.insert(name.to_owned(), text);
+                }
+                (Some(Target::Secret(name)), Value::Secret(secret)) => {
+                    config.secrets.insert(name.to_owned(), secret.into());
+                }
+                (Some(Target::Secret(name)), Value::InStore) => {
+                    config.secrets.insert(name.to_owned(), Supplied::InStore);
+                }
+                // The host's own: taken up above.
+                _ => {}
             }
         }
         Ok(config)

@@ -4,29 +4,42 @@
 //! Redirects are not followed: an answer with one goes to the plugin as it is. Nothing is retried but a request that met a
 //! pooled connection which the server had closed before anything was sent.
 
+mod address;
 mod body;
+mod connector;
+mod denied;
 mod fault;
 mod gzip;
 mod policy;
+mod proxy;
+mod resolver;
+mod rules;
+mod trust;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::header::HOST;
+use http::{HeaderName, Request};
 use http_body_util::BodyExt;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
-use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
+pub use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::{ForbiddenHeaderFilter, RequestOptions, Result, WasiHttpHooks};
 
 use crate::log::{Level, Log};
 use body::Limited;
+use connector::Connector;
+use denied::Denied;
 use gzip::Gunzip;
 pub use policy::{Origin, OriginError, Policy};
+pub use proxy::{Proxy, ProxyError, check_no_proxy};
+use resolver::{Names, Resolver};
+pub use trust::{Trust, TrustError};
 
 /// Time for name, connection and TLS. A plugin may ask for less.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -48,12 +61,39 @@ const IDLE: Duration = Duration::from_secs(50);
 pub enum NetError {
     /// There is nothing to check a server's certificate against.
     #[error(
-        "this machine has no trusted root certificates ({0}); install them (on Linux the package `ca-certificates`)"
+        "this machine has no trusted root certificates ({0}); install them (on Linux the package `ca-certificates`), or name \
+         those to be trusted as `network.ca_file`"
     )]
-    NoRoots(std::io::Error),
+    NoRoots(String),
     /// The TLS library refuses its own settings.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
+}
+
+/// How the way out is built, where it is not the usual one.
+#[derive(Clone, Debug, Default)]
+pub struct WayOut {
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// Through which everything but this machine is reached.
+    pub proxy: Option<Proxy>,
+}
+
+/// What answers requests in this process, without a socket. For tests.
+pub trait InProcess: Send + Sync {
+    /// Takes a request when the plugin makes it; its body follows.
+    fn answer(&self, request: Request<WasiBody>) -> Answer;
+}
+
+/// What comes of a request.
+pub type Answer = Pin<Box<dyn Future<Output = Result<http::Response<WasiBody>>> + Send>>;
+
+/// Where requests go that are allowed, instead of where they are meant to go. For tests.
+pub enum Detour {
+    /// Those for this origin, to a server on this machine.
+    Server(String, SocketAddr),
+    /// All of them, to nobody outside.
+    InProcess(Arc<dyn InProcess>),
 }
 
 /// One tenant's way out. Clones share connections.
@@ -62,11 +102,17 @@ pub struct Network(Arc<Outward>);
 
 struct Outward {
     policy: Policy,
-    /// None where nothing is allowed.
-    client: Option<Client<HttpsConnector<HttpConnector>, WasiBody>>,
+    way: Way,
     rewrite: Option<Rewrite>,
     log: Log,
     requests: AtomicU64,
+}
+
+enum Way {
+    /// Nothing is allowed.
+    Closed,
+    Client(Box<Client<Connector, WasiBody>>),
+    InProcess(Arc<dyn InProcess>),
 }
 
 /// Where requests for an origin go instead.
@@ -76,33 +122,47 @@ struct Rewrite {
 }
 
 impl Network {
-    /// Allows what `policy` allows. `rewrite`: requests for that origin, once allowed, go to a server on this machine.
+    /// Allows what `policy` allows.
     ///
     /// # Errors
     /// TLS is needed and cannot be set up.
-    pub fn open(
+    pub fn open(policy: Policy, way: WayOut, detour: Option<Detour>, log: Log) -> std::result::Result<Self, NetError> {
+        Self::with_names(policy, way, Names::System, detour, log)
+    }
+
+    fn with_names(
         policy: Policy,
-        rewrite: Option<(String, SocketAddr)>,
+        way: WayOut,
+        names: Names,
+        detour: Option<Detour>,
         log: Log,
     ) -> std::result::Result<Self, NetError> {
-        let rewrite =
-            rewrite.and_then(|(origin, server)| Some(Rewrite { origin: Origin::parse(&origin).ok()?, server }));
-        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?;
-        // Loading the system's roots takes time that a run on loopback does not need to spend.
-        let tls = if policy.needs_tls() && rewrite.is_none() {
-            tls.with_native_roots().map_err(NetError::NoRoots)?
-        } else {
-            tls.with_root_certificates(RootCertStore::empty())
+        let rewrite = match detour {
+            None => None,
+            Some(Detour::Server(origin, server)) => {
+                Origin::parse(&origin).ok().map(|origin| Rewrite { origin, server })
+            }
+            Some(Detour::InProcess(server)) => return Ok(Self::by(policy, Way::InProcess(server), None, log)),
         };
-        let client = Some(client(tls.with_no_client_auth()));
-        Ok(Self(Arc::new(Outward { policy, client, rewrite, log, requests: AtomicU64::new(0) })))
+        if way.trust.is_everybody() {
+            let text = "certificates are not checked: whoever sits between this machine and Webex can read tokens and events \
+                        and change them. Take `network.danger_accept_invalid_certs` out; for an authority of your own use \
+                        `network.ca_file`";
+            log.write(Level::Warn, "certificates-not-checked", text, &[]);
+        }
+        let tls = way.trust.tls(policy.needs_tls() && rewrite.is_none())?;
+        let resolver = Resolver::new(names, log.clone());
+        let client = client(Connector::new(tls, resolver, way.proxy, CONNECT, log.clone()));
+        Ok(Self::by(policy, Way::Client(Box::new(client)), rewrite, log))
     }
 
     /// Allows nothing.
     pub fn closed(log: Log) -> Self {
-        let policy = Policy::default();
-        Self(Arc::new(Outward { policy, client: None, rewrite: None, log, requests: AtomicU64::new(0) }))
+        Self::by(Policy::default(), Way::Closed, None, log)
+    }
+
+    fn by(policy: Policy, way: Way, rewrite: Option<Rewrite>, log: Log) -> Self {
+        Self(Arc::new(Outward { policy, way, rewrite, log, requests: AtomicU64::new(0) }))
     }
 
     /// Requests that were allowed so far.
@@ -115,25 +175,21 @@ impl Network {
         Hooks(self.clone())
     }
 
-    async fn send(
-        &self,
-        mut request: http::Request<WasiBody>,
-        options: RequestOptions,
-    ) -> Result<http::Response<WasiBody>> {
+    async fn send(&self, mut request: Request<WasiBody>, options: RequestOptions) -> Result<http::Response<WasiBody>> {
         let outward = &*self.0;
-        let (Some(origin), Some(client)) = (outward.policy.check(request.uri()), &outward.client) else {
-            // The path may hold what must not be logged.
-            let authority = request.uri().authority().map_or("", |authority| authority.as_str());
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            let fields = [
-                ("scheme".to_owned(), request.uri().scheme_str().unwrap_or_default().to_owned()),
-                ("host".to_owned(), host.to_owned()),
-            ];
-            let text = "the plugin asked for an origin that is not allowed, nothing was sent";
-            outward.log.write(Level::Warn, "request-denied", text, &fields);
-            return Err(Error::HttpRequestDenied);
+        let allowed = rules::check(request.method(), request.uri(), request.headers())
+            .and_then(|()| outward.policy.check(request.uri()));
+        let origin = allowed.map_err(|denied| outward.deny(&request, denied))?;
+        let client = match &outward.way {
+            Way::Client(client) => client,
+            Way::InProcess(server) => {
+                outward.requests.fetch_add(1, Ordering::Relaxed);
+                return server.answer(request).await;
+            }
+            Way::Closed => return Err(outward.deny(&request, Denied::Origin)),
         };
-        if let Some(rewrite) = outward.rewrite.as_ref().filter(|rewrite| rewrite.origin == origin) {
+        request.headers_mut().insert(HOST, origin.host_header().clone());
+        if let Some(rewrite) = outward.rewrite.as_ref().filter(|rewrite| rewrite.origin == *origin) {
             *request.uri_mut() = rewrite.apply(request.uri())?;
         }
         let may_decode = gzip::ask(request.headers_mut());
@@ -150,12 +206,30 @@ impl Network {
             return Err(Error::HttpResponseBodySize(announced));
         }
         let (mut head, body) = answer.into_parts();
+        rules::strip(&mut head.headers);
         // Where there is no body, as in an answer with the status 204, there is nothing to decode.
         let is_empty = http_body::Body::is_end_stream(&body);
         let is_packed = may_decode && gzip::take(&mut head.headers) && !is_empty;
         let body = Limited::new(body, MAX_BODY_BYTES, between, deadline);
         let body = if is_packed { Gunzip::new(body, MAX_BODY_BYTES).boxed_unsync() } else { body.boxed_unsync() };
         Ok(http::Response::from_parts(head, body))
+    }
+}
+
+impl Outward {
+    /// One line for a request that is not sent. The path may hold what must not be logged.
+    fn deny(&self, request: &Request<WasiBody>, denied: Denied) -> Error {
+        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let fields = [
+            ("reason".to_owned(), denied.name().to_owned()),
+            ("method".to_owned(), request.method().to_string()),
+            ("scheme".to_owned(), request.uri().scheme_str().unwrap_or_default().to_owned()),
+            ("host".to_owned(), host.to_owned()),
+        ];
+        let text = format!("the plugin made a request that is not allowed, nothing was sent: {denied}");
+        self.log.write(Level::Warn, "request-denied", &text, &fields);
+        denied.into()
     }
 }
 
@@ -171,14 +245,7 @@ impl Rewrite {
     }
 }
 
-fn client(tls: ClientConfig) -> Client<HttpsConnector<HttpConnector>, WasiBody> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(CONNECT));
-    // Plain http reaches this only for loopback, which the policy has checked.
-    let connector =
-        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+fn client(connector: Connector) -> Client<Connector, WasiBody> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
@@ -192,9 +259,23 @@ pub(crate) struct Hooks(Network);
 type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>)>;
 
 impl WasiHttpHooks for Hooks {
+    /// The rules are in one place, [`rules`], where a header that is not allowed is also told. Here it would only be refused.
+    fn is_forbidden_header(&mut self, _: &HeaderName) -> bool {
+        false
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(|_| false)
+    }
+
+    /// It is made from the allowed origin, not from what the plugin says.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
     fn send_request(
         &mut self,
-        request: http::Request<WasiBody>,
+        request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<()>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {

@@ -19,6 +19,7 @@ mod secret;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::durable::DurableError;
@@ -37,6 +38,7 @@ pub struct Store(Kind);
 enum Kind {
     Memory(Arc<MemoryStore>),
     File(Arc<SealedFile>),
+    Given(Arc<dyn GivenStore>),
 }
 
 impl From<Arc<SealedFile>> for Store {
@@ -44,6 +46,19 @@ impl From<Arc<SealedFile>> for Store {
         Self(Kind::File(file))
     }
 }
+
+/// A store that somebody else brings, such as a test whose store fails.
+pub trait GivenStore: Send + Sync {
+    /// The value, or none.
+    fn get(&self, name: &str) -> Pending<Option<Versioned>>;
+
+    /// Writes a value, or deletes with none, if the present revision is `expected` (none: no such secret). Durable when it
+    /// is done, with a revision that the name never had.
+    fn write(&self, name: &str, expected: Option<Revision>, value: Option<Secret>) -> Pending<Revision>;
+}
+
+/// What a store is about to say.
+pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, SecretsError>> + Send>>;
 
 impl Store {
     /// Gone with the process; for tests.
@@ -59,17 +74,26 @@ impl Store {
         Ok(Arc::new(SealedFile::open(folder, key)?).into())
     }
 
-    fn get(&self, name: &str) -> Result<Option<Versioned>, SecretsError> {
-        match &self.0 {
-            Kind::Memory(store) => Ok(store.get(name)),
-            Kind::File(store) => Ok(store.get(name)?),
+    /// What `store` keeps.
+    pub fn given(store: Arc<dyn GivenStore>) -> Self {
+        Self(Kind::Given(store))
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Versioned>, SecretsError> {
+        let name = name.to_owned();
+        match self.0.clone() {
+            Kind::Memory(store) => Ok(store.get(&name)),
+            Kind::File(store) => blocking(move || Ok(store.get(&name)?)).await,
+            Kind::Given(store) => store.get(&name).await,
         }
     }
 
-    fn write(&self, name: &str, expected: Expected, value: Option<Secret>) -> Result<Revision, SecretsError> {
-        match &self.0 {
-            Kind::Memory(store) => store.write(name, &expected, value),
-            Kind::File(store) => store.write(name, &expected, value),
+    async fn write(&self, name: &str, expected: Expected, value: Option<Secret>) -> Result<Revision, SecretsError> {
+        let name = name.to_owned();
+        match self.0.clone() {
+            Kind::Memory(store) => store.write(&name, &expected, value),
+            Kind::File(store) => blocking(move || store.write(&name, &expected, value)).await,
+            Kind::Given(store) => store.write(&name, expected, value).await,
         }
     }
 }
@@ -79,6 +103,7 @@ impl fmt::Debug for Store {
         f.write_str(match &self.0 {
             Kind::Memory(_) => "Store(memory)",
             Kind::File(_) => "Store(file)",
+            Kind::Given(_) => "Store(given)",
         })
     }
 }
@@ -167,8 +192,7 @@ impl Secrets {
             None if is_written => {}
             None => return Ok(None),
         }
-        let (store, name) = (self.store.clone(), name.to_owned());
-        blocking(move || store.get(&name)).await
+        self.store.get(name).await
     }
 
     /// Writes if the present revision is `expected`; on the disk when it returns.
@@ -196,8 +220,7 @@ impl Secrets {
         if self.uses.get(name) != Some(&true) || self.supplied.contains_key(name) {
             return Err(SecretsError::Denied);
         }
-        let (store, name) = (self.store.clone(), name.to_owned());
-        blocking(move || store.write(&name, expected, value)).await
+        self.store.write(name, expected, value).await
     }
 }
 

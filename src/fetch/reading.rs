@@ -9,7 +9,6 @@ use super::slice::{Drain, End, Limits, Tally};
 use super::{Call, Next};
 use crate::failure::{Code, Failure};
 use crate::last_run::StreamState;
-use crate::origin_clock::SKEW_WORTH_A_WARNING;
 use crate::time::{Span, Timestamp};
 use crate::window::{Window, WorkId};
 
@@ -242,11 +241,6 @@ impl<'a> Reading<'a> {
         let in_overlap =
             ledger.state.lanes.get(place.lane).map(|lane| delivered(lane.window.frontier() - settings.overlap))?;
         let window = ledger.window(place)?;
-        if window.is_fresh() && now < window.frontier() {
-            // This machine's clock said where to begin, and was set back since: by a little, or from a time that never was.
-            let is_little = window.frontier() - now <= SKEW_WORTH_A_WARNING;
-            *window = Window::begin(if is_little { now } else { now - settings.first_fetch });
-        }
         let has_work = window.pending().iter().any(|interval| interval.may_be_read(now));
         if to <= window.frontier() {
             return None;

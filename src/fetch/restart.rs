@@ -44,8 +44,8 @@ pub(super) enum Unreadable {
     /// A next link is not taken any more.
     #[error("its next link is refused: {0}")]
     Stale(String),
-    /// A next link of an earlier call leads to nothing.
-    #[error("its next link of an earlier call leads to an empty page")]
+    /// A next link of some time ago, or that was used before, leads to nothing.
+    #[error("its next link may be over: it leads to an empty page")]
     Vanished,
     /// The server refuses this stretch, and halves of it would fare no better.
     #[error("it is refused: {0}")]

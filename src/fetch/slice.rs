@@ -46,6 +46,14 @@ const LEAST_PAGE_AGAIN: u32 = 10;
 /// is refused once.
 const LEAST_CUT: Span = Span::secs(60);
 
+/// How old a link may be that leads to an empty page which is taken for the end: nobody could follow links that live shorter
+/// than this. An older one, or one that was used before, may be over, and be answered like a page after the last one.
+const YOUNG: Span = Span::secs(10);
+
+/// A batch is worth a call from this part of its limit on: a quarter. Less, and calls cost more than pages that are read
+/// twice.
+const WORTH_A_CALL: usize = 4;
+
 /// Items that are fetched again by id in a call, at most; the rest is delivered as listed.
 const MOST_FETCHED_AGAIN: u32 = 50;
 
@@ -141,6 +149,8 @@ struct Ask {
     /// Hashes of its pages so far, this one included.
     visited: Vec<u64>,
     empty: u32,
+    /// When its link came, by [`Io::elapsed`](crate::effect::Io::elapsed); none: in an earlier call, or it was used before.
+    linked: Option<Span>,
 }
 
 /// What is to be done with an item.
@@ -157,21 +167,21 @@ impl Drain<'_> {
     /// Reads the slice.
     pub(super) async fn run(&self) -> Result<End, Failure> {
         let mut is_repeated = false;
-        let mut pages = 0;
+        let mut linked = None;
         loop {
             let Some(interval) = self.interval() else { return Ok(End::Drained) };
             if let Some(end) = self.limit() {
                 return Ok(end);
             }
             let before = self.ledger.borrow().tally.events.len();
-            let step = self.step(&interval, pages).await;
+            let step = self.step(&interval, linked).await;
             if interval.was_read_in_vain() && self.ledger.borrow().tally.events.len() > before {
                 self.change(Window::note_progress);
             }
             match step {
                 Step::Next(cursor) => {
                     self.advance(cursor);
-                    pages += 1;
+                    linked = Some(self.call.io.elapsed());
                     is_repeated = false;
                 }
                 Step::Last(pages) => {
@@ -185,7 +195,7 @@ impl Drain<'_> {
                 Step::Full => return Ok(End::Full),
                 Step::Changed => return Ok(End::Restart),
                 Step::Again => {}
-                Step::Unreadable(why) if why.may_pass() && !is_repeated => is_repeated = true,
+                Step::Unreadable(why) if why.may_pass() && !is_repeated => (is_repeated, linked) = (true, None),
                 Step::Unreadable(why) => return self.restart(&why),
                 Step::Failed(failure) => return Err(failure.of_stream(self.call.stream)),
             }
@@ -221,7 +231,7 @@ impl Drain<'_> {
         let ledger = self.ledger.borrow();
         let Call { io, .. } = self.call;
         let time_is_up = io.elapsed() >= self.limits.deadline || io.stopping();
-        if time_is_up || ledger.is_halted || self.is_full(&ledger.tally) {
+        if time_is_up || ledger.is_halted || self.is_full(&ledger.tally) || self.is_nearly_full(&ledger.tally) {
             return Some(End::Full);
         }
         // Pages that others have asked for may be full, and what does not fit would be asked for again.
@@ -230,15 +240,26 @@ impl Drain<'_> {
         is_crowded.then_some(End::Crowded)
     }
 
-    /// Reads one page of the interval; `pages`: how many of this drain were read before in this call.
-    async fn step(&self, interval: &Interval, pages: usize) -> Step {
-        let ask = match self.ask(interval) {
+    /// Whether a batch that is worth a call has no room for another full page: what of it does not fit would be asked for
+    /// again.
+    fn is_nearly_full(&self, tally: &Tally) -> bool {
+        let (events, most) = (tally.events.len(), self.limits.events);
+        events > 0 && events >= most / WORTH_A_CALL && events + self.call.page_size() as usize > most
+    }
+
+    /// Reads one page of the interval; `linked`: when the link to it came, if in this call.
+    async fn step(&self, interval: &Interval, linked: Option<Span>) -> Step {
+        let mut ask = match self.ask(interval, linked) {
             Ok(ask) => ask,
             Err(error) => return Step::Unreadable(error.into()),
         };
         self.ledger.borrow_mut().in_flight += 1;
+        let retries = self.call.client.retries();
         let answer = self.call.client.get(ask.url.clone()).await;
         self.ledger.borrow_mut().in_flight -= 1;
+        if self.call.client.retries() != retries {
+            ask.linked = None;
+        }
         let response = match answer {
             Ok(response) => response,
             Err(trouble) => return self.trouble(interval, &trouble),
@@ -276,16 +297,20 @@ impl Drain<'_> {
             // The origin's clock is not there yet: nothing of the interval is taken up, and it will be read again.
             return Step::Changed;
         }
-        self.next(interval, &page, &response, ask, pages)
+        self.next(interval, &page, &response, ask)
     }
 
     /// Where the page leads.
-    fn next(&self, interval: &Interval, page: &Page<'_>, response: &Response, ask: Ask, pages: usize) -> Step {
+    fn next(&self, interval: &Interval, page: &Page<'_>, response: &Response, ask: Ask) -> Step {
         let count = ask.visited.len();
         let url = match next(response.headers_named("link"), &ask.url, &self.call.settings.api) {
             Ok(Some(url)) => url,
-            // A link that is over may be answered like a page after the last one.
-            Ok(None) if page.items.is_empty() && pages == 0 && interval.cursor.is_some() && !interval.ends_empty() => {
+            Ok(None)
+                if page.items.is_empty()
+                    && interval.cursor.is_some()
+                    && !interval.ends_empty()
+                    && ask.linked.is_none_or(|linked| self.call.io.elapsed() - linked > YOUNG) =>
+            {
                 return Step::Unreadable(Unreadable::Vanished);
             }
             Ok(None) => return Step::Last(count),
@@ -317,21 +342,22 @@ impl Drain<'_> {
     }
 
     /// The page in hand, or the first one.
-    fn ask(&self, interval: &Interval) -> Result<Ask, LinkError> {
+    fn ask(&self, interval: &Interval, linked: Option<Span>) -> Result<Ask, LinkError> {
         let Call { settings, stream, .. } = self.call;
         let query = |(from, to)| Query { settings, stream: *stream, lane: self.lane, from, to };
         if let Some(cursor) = &interval.cursor {
             // Checked again: the last-run came back from outside.
             let url = resolve(&cursor.link, &settings.api.endpoint(stream.path()), &settings.api)?;
             let url = complete(url, &query(cursor.asked).required());
-            return Ok(Ask { url, asked: cursor.asked, visited: cursor.visited.clone(), empty: cursor.empty });
+            let Cursor { asked, ref visited, empty, .. } = *cursor;
+            return Ok(Ask { url, asked, visited: visited.clone(), empty, linked });
         }
         let asked = interval.bounds(self.call.latest());
         let halvings = self.ledger.borrow_mut().window(self.place).map_or(0, |window| window.halvings(interval));
         let most = self.call.page_size() >> halvings.min(31);
         let url = query(asked).first_page(most.max(LEAST_PAGE_AGAIN));
         let visited = vec![self.call.last_run.key.link(url.as_str())];
-        Ok(Ask { url, asked, visited, empty: 0 })
+        Ok(Ask { url, asked, visited, empty: 0, linked: None })
     }
 
     /// Takes back what was taken up beyond the origin's clock, now that it has been heard. False: all of it.
@@ -381,14 +407,7 @@ impl Drain<'_> {
         let window = ledger.state.lanes.get(self.place.lane).map(|lane| &lane.window);
         let frontier = window.map_or(interval.to, |window| window.frontier().max(interval.to));
         let recent = (interval.to >= frontier - settings.overlap).then_some(settings.overlap);
-        let is_late = |created: &Timestamp| {
-            if self.place.again {
-                window.is_some_and(|window| window.has_drained(*created))
-            } else {
-                interval.from <= *created && *created < interval.owed
-            }
-        };
-        let late = facts.created.filter(is_late);
+        let late = facts.created.filter(|created| window.is_some_and(|window| window.has_drained(*created)));
         let id = last_run.key.id(*stream, &facts.identity);
         let tally = &mut ledger.tally;
         if !ledger.state.seen.insert(id, facts.created, interval, recent) && !defect::is(Defect::NothingIsSeen) {

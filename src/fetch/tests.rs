@@ -169,7 +169,7 @@ impl Tenant {
     }
 
     fn call(&mut self, request: &FetchRequest) -> Next {
-        let (settings, stored) = (&self.settings, self.stored.as_ref());
+        let (settings, stored) = (&self.settings, self.stored.clone());
         let batch = self.host.run(|io| fetch_events(io, settings, stored, request)).unwrap();
         for event in &batch.events {
             *self.delivered.entry(event.id.clone()).or_default() += 1;
@@ -192,7 +192,7 @@ impl Tenant {
     }
 
     fn state(&self) -> LastRun {
-        LastRun::read(self.stored.as_ref(), &self.settings, self.host.now(), [0; 16]).unwrap()
+        LastRun::read(self.stored.clone(), &self.settings, self.host.now(), [0; 16]).unwrap()
     }
 
     #[track_caller]

@@ -118,6 +118,7 @@ impl Exchange {
                         Self::Reading(response, body)
                     }
                     Ok(bytes) => {
+                        make_room(&mut response.body, bytes.len());
                         response.body.extend_from_slice(&bytes);
                         Self::Reading(response, body)
                     }
@@ -143,6 +144,14 @@ impl Exchange {
             Self::Waiting(_) => HttpError::Timeout,
             Self::Reading(..) => HttpError::TooLarge,
         }
+    }
+}
+
+/// A body grows by a quarter and not to twice its length: some are read side by side, and the guest gives nothing back before
+/// the call ends.
+fn make_room(body: &mut Vec<u8>, more: usize) {
+    if body.capacity() - body.len() < more {
+        body.reserve_exact(more.max(body.len() / 4));
     }
 }
 

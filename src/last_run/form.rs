@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::{LaneState, LastRun, LastRunError, Stored, StreamState, UserState};
-use crate::budget::{Lump, Spent};
+use crate::budget::{Lump, Spent, Told};
 use crate::item::hex;
 use crate::seen::packed::{self, NotPacked, Packed};
 use crate::seen::{Seen, SeenKey, Segment};
@@ -49,6 +49,8 @@ struct UserForm {
     learned: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     lumps: VecDeque<Lump>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told: Option<Told>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +86,7 @@ struct SegmentForm {
 }
 
 /// Reads versions 1 and 2.
-pub(super) fn read(stored: &Stored) -> Result<LastRun, LastRunError> {
+pub(super) fn read(stored: Stored) -> Result<LastRun, LastRunError> {
     let corrupt = |error: serde_json::Error| LastRunError::Corrupt(error.to_string());
     let AnyHead { form } = serde_json::from_str(&stored.head).map_err(corrupt)?;
     if form > FORM {
@@ -92,14 +94,15 @@ pub(super) fn read(stored: &Stored) -> Result<LastRun, LastRunError> {
     }
     let head: Head = serde_json::from_str(&stored.head).map_err(corrupt)?;
     // Maps are filled one by one: collecting sorts first, and each sort is some kilobytes of the component.
+    let mut parts = stored.parts;
     let mut users = BTreeMap::new();
     for (user, form) in head.users {
-        let spent = Spent { rate: form.rate, learned: form.learned, lumps: form.lumps };
+        let spent = Spent { rate: form.rate, learned: form.learned, lumps: form.lumps, told: form.told };
         users.insert(user, UserState { not_before: form.not_before, spent });
     }
     let mut streams = BTreeMap::new();
     for (stream, form) in head.streams {
-        streams.insert(stream, read_stream(form, stored)?);
+        streams.insert(stream, read_stream(form, &mut parts)?);
     }
     Ok(LastRun {
         origin: head.origin,
@@ -111,13 +114,14 @@ pub(super) fn read(stored: &Stored) -> Result<LastRun, LastRunError> {
     })
 }
 
-fn read_stream(form: StreamForm, stored: &Stored) -> Result<StreamState, LastRunError> {
-    let mut segments = Vec::new();
+/// Takes the stream's `parts` out of them: a day of ids is some megabytes, of which a call needs no copy.
+fn read_stream(form: StreamForm, parts: &mut Vec<(String, String)>) -> Result<StreamState, LastRunError> {
+    let mut segments = Vec::with_capacity(form.seen.len());
     for segment in form.seen {
         let SegmentForm { from, to, .. } = segment;
         segments.push(match (segment.ids, segment.part) {
             (Some(ids), None) => Segment::open(from, to, packed::read(&ids)?),
-            (None, Some(part)) => Segment::packed(from, to, find(part, stored)?),
+            (None, Some(part)) => Segment::packed(from, to, take(part, parts, &segments)?),
             _ => return Err(LastRunError::Corrupt("a seen segment has neither ids nor a part".to_owned())),
         });
     }
@@ -142,11 +146,12 @@ fn read_stream(form: StreamForm, stored: &Stored) -> Result<StreamState, LastRun
     })
 }
 
-/// The part, as it is: what it holds is looked at when it is needed.
-fn find(name: String, stored: &Stored) -> Result<Packed, LastRunError> {
-    match stored.parts.iter().find(|(part, _)| *part == name) {
-        Some((_, body)) => Ok(Packed { name, body: body.clone() }),
-        None => Err(LastRunError::Corrupt(format!("part {name} is missing"))),
+/// The part, as it is: what it holds is looked at when it is needed. One that stands in two stretches was `taken` for the first.
+fn take(name: String, parts: &mut Vec<(String, String)>, taken: &[Segment]) -> Result<Packed, LastRunError> {
+    let again = || taken.iter().filter_map(Segment::as_packed).find(|packed| packed.name == name).cloned();
+    match parts.iter().position(|(part, _)| *part == name) {
+        Some(at) => Ok(Packed { name, body: parts.swap_remove(at).1 }),
+        None => again().ok_or_else(|| LastRunError::Corrupt(format!("part {name} is missing"))),
     }
 }
 
@@ -157,20 +162,19 @@ impl From<NotPacked> for LastRunError {
 }
 
 /// Writes the current version.
-pub(super) fn write(last_run: &LastRun) -> Stored {
+pub(super) fn write(last_run: LastRun) -> Stored {
     let mut parts = BTreeMap::new();
     let (mut users, mut streams) = (BTreeMap::new(), BTreeMap::new());
-    for (user, UserState { not_before, spent }) in &last_run.users {
-        let Spent { rate, learned, lumps } = spent.clone();
-        users.insert(*user, UserForm { not_before: *not_before, rate, learned, lumps });
+    for (user, UserState { not_before, spent: Spent { rate, learned, lumps, told } }) in last_run.users {
+        users.insert(user, UserForm { not_before, rate, learned, lumps, told });
     }
-    for (stream, state) in &last_run.streams {
-        streams.insert(*stream, write_stream(state, &mut parts));
+    for (stream, state) in last_run.streams {
+        streams.insert(stream, write_stream(state, &mut parts));
     }
     let head = Head {
         form: FORM,
-        origin: last_run.origin.clone(),
-        org: last_run.org.clone(),
+        origin: last_run.origin,
+        org: last_run.org,
         began: last_run.began,
         key: hex(&last_run.key.0),
         users,
@@ -181,19 +185,20 @@ pub(super) fn write(last_run: &LastRun) -> Stored {
     Stored { head, parts: parts.into_iter().collect() }
 }
 
-fn write_stream(state: &StreamState, parts: &mut BTreeMap<String, String>) -> StreamForm {
-    let lanes = state.lanes.iter().map(|lane| LaneForm {
-        resource: lane.lane.resource.clone(),
-        filter: lane.lane.filter.clone(),
-        window: lane.window.clone(),
-        re_read: lane.re_read.clone(),
+fn write_stream(state: StreamState, parts: &mut BTreeMap<String, String>) -> StreamForm {
+    let lanes = state.lanes.into_iter().map(|lane| LaneForm {
+        resource: lane.lane.resource,
+        filter: lane.lane.filter,
+        window: lane.window,
+        re_read: lane.re_read,
     });
-    let seen = state.seen.segments().iter().map(|segment| {
+    let forgotten = state.seen.forgotten();
+    let seen = state.seen.into_segments().into_iter().map(|segment| {
         let form = SegmentForm { from: segment.from, to: segment.to, ids: None, part: None };
         if let Some(ids) = segment.ids().filter(|ids| ids.len() < OWN_PART) {
             return SegmentForm { ids: Some(packed::write(ids)), ..form };
         }
-        let Packed { name, body } = segment.pack();
+        let Packed { name, body } = segment.into_packed();
         parts.insert(name.clone(), body);
         SegmentForm { part: Some(name), ..form }
     });
@@ -201,7 +206,7 @@ fn write_stream(state: &StreamState, parts: &mut BTreeMap<String, String>) -> St
         lanes: lanes.collect(),
         seen: seen.collect(),
         remembered: state.remembered,
-        forgotten: state.seen.forgotten(),
+        forgotten,
         faults: state.faults,
         not_before: state.not_before,
         is_starved: state.is_starved,
@@ -234,7 +239,7 @@ mod tests {
     }
 
     fn read(version: usize) -> LastRun {
-        LastRun::read(Some(&golden(version)), &settings(&[]), NOW, [0; 16]).unwrap().checked().unwrap()
+        LastRun::read(Some(golden(version)), &settings(&[]), NOW, [0; 16]).unwrap().checked().unwrap()
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Interval {
         self.vanished > 0
     }
 
-    /// Whether an empty page is its end, though the link to it is of an earlier call and may be over. It is if reading it
+    /// Whether an empty page is its end, though the link to it may be over. It is if reading it
     /// again has brought nothing but that, and the page before was not a full one; or where it cannot be cut and was read
     /// again often enough.
     pub fn ends_empty(&self) -> bool {

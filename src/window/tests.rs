@@ -10,6 +10,10 @@ const fn at(secs: i64) -> Timestamp {
 }
 
 impl Window {
+    pub(crate) fn with_slices_of(self, slice: Span) -> Self {
+        Self { slice, ..self }
+    }
+
     pub(crate) fn forget_what_version_1_did_not_say(&mut self) {
         (self.settled, self.smaller, self.full_page) = (None, 0, 0);
         self.pending.iter_mut().for_each(|interval| interval.smaller = 0);
@@ -70,13 +74,27 @@ fn a_clock_that_is_behind_the_frontier_takes_nothing_up() {
 
 #[test]
 fn the_newest_slice_is_cut_off_at_the_end_and_the_oldest_at_the_start() {
-    let mut window = Window::begin(at(0));
+    let mut window = Window::begin(at(0)).with_slices_of(Span::days(1));
     window.take_up(at(7 * 86_400), window.frontier() - Span::ZERO);
     let newest = window.cut_newest(0);
     assert_eq!(ranges(&window)[newest], (6 * 86_400, 6 * 86_400, 7 * 86_400));
     window.drained(newest, false);
     let oldest = window.cut_oldest(window.oldest(at(0), true).unwrap());
     assert_eq!(ranges(&window)[oldest], (0, 0, 86_400));
+}
+
+#[test]
+fn slices_are_an_hour_at_first_and_twice_as_long_after_a_sparse_one() {
+    let mut window = Window::begin(at(0));
+    window.take_up(at(7 * 86_400), window.frontier() - Span::ZERO);
+    let newest = window.cut_newest(0);
+    assert_eq!(ranges(&window)[newest], (167 * 3_600, 167 * 3_600, 168 * 3_600));
+    window.drained(newest, true);
+    let oldest = window.cut_oldest(0);
+    assert_eq!(ranges(&window)[oldest], (0, 0, 2 * 3_600));
+    window.drained(oldest, false);
+    let oldest = window.cut_oldest(0);
+    assert_eq!(ranges(&window)[oldest], (2 * 3_600, 2 * 3_600, 4 * 3_600));
 }
 
 #[test]
@@ -206,6 +224,16 @@ fn a_query_that_replaces_several_owes_what_any_of_them_owes() {
     behind.drained(0, false);
     let merged = Window::merged([&ahead, &behind]).unwrap();
     assert_eq!((merged.frontier(), ranges(&merged)), (at(50), vec![(0, 0, 50)]));
+}
+
+#[test]
+fn a_query_that_replaces_one_that_has_collected_is_not_begun_anew() {
+    let mut ahead = Window::begin(at(0));
+    ahead.take_up(at(100), ahead.frontier());
+    ahead.drained(0, false);
+    let merged = Window::merged([&ahead, &Window::begin(at(0))]).unwrap();
+    assert_eq!((merged.start(), merged.frontier(), merged.is_fresh()), (at(0), at(0), false));
+    assert!(Window::merged([&Window::begin(at(0))]).unwrap().is_fresh());
 }
 
 /// Everything that an engine does to a window, in any order.

@@ -36,7 +36,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
     Ok(exit(&findings, &session.tenant.describe().await?))
 }
 
-/// State folder and sinks.
+/// State folder, sinks, network.
 fn host(config: &Config) -> Vec<Finding> {
     let folder = &config.state_dir;
     let state = durable::folder(folder).and_then(|()| {
@@ -48,6 +48,11 @@ fn host(config: &Config) -> Vec<Finding> {
         Err(error) => fail("state_dir", "not-writable", &error.to_string(), "name another folder as `state_dir`"),
     }];
     findings.extend(config.sinks.iter().map(|path| sink(path)));
+    if config.way_out.trust.is_everybody() {
+        let remedy = "take `network.danger_accept_invalid_certs` out";
+        let text = "certificates are not checked";
+        findings.push(finding("network", Verdict::Warn, "certificates-not-checked", text, remedy));
+    }
     findings
 }
 

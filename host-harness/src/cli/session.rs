@@ -71,6 +71,7 @@ impl Session {
             .settings(config.settings.clone())
             .configured_secrets(config.secrets.clone())
             .secret_store(Arc::clone(&secrets).into())
+            .way_out(config.way_out.clone())
             .log(log)
             .stop(stop)
             .open()

@@ -25,7 +25,9 @@ pub enum Kind {
     Duration,
     /// An array of texts, or one text with commas.
     List,
-    /// Where a key is.
+    /// A text that nobody may see; it is wiped when it is dropped, and a file that holds it is closed to others.
+    Secret,
+    /// Where the key of the stored secrets is.
     KeySource,
 }
 
@@ -33,7 +35,7 @@ impl Kind {
     /// What is expected, with an example.
     pub(super) fn in_words(self) -> &'static str {
         match self {
-            Self::Text => "a text in quotes",
+            Self::Text | Self::Secret => "a text in quotes",
             Self::Integer => "a whole number such as 2000",
             Self::Boolean => "true or false",
             Self::Duration => "a length of time in quotes such as \"10m\"",
@@ -41,6 +43,17 @@ impl Kind {
             Self::KeySource => "{ file = \"PATH\" }, { env = \"NAME\" } or \"keyring\"",
         }
     }
+}
+
+/// Where a value may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// In the file, in the environment, in another file; a secret of the plugin also in the store.
+    Anywhere,
+    /// In the file, where whoever reads it sees it.
+    Here,
+    /// Not in the file, which more people read than may know it.
+    Elsewhere,
 }
 
 /// How the template shows a key.
@@ -61,6 +74,8 @@ pub struct Key {
     pub target: Target,
     /// What may stand behind it.
     pub kind: Kind,
+    /// Where its value may stand.
+    pub given: Given,
     /// Whether it must be there once its table is.
     pub needed: bool,
     /// The name in the Cortex collector, where that has one.
@@ -81,18 +96,32 @@ pub const SECRETS_KEY: &str = "secrets.key";
 pub const INTERVAL: &str = "collect.interval";
 /// What is read again, and how often.
 pub const REAUDIT: &str = "collect.reaudit";
+/// Authorities to believe besides the system's.
+pub const CA_FILE: &str = "network.ca_file";
+/// The proxy.
+pub const PROXY: &str = "network.proxy";
+/// Who signs in to it.
+pub const PROXY_USER: &str = "network.proxy_user";
+/// With what.
+pub const PROXY_PASSWORD: &str = "network.proxy_password";
+/// Who is reached without it.
+pub const NO_PROXY: &str = "network.no_proxy";
+/// Whether certificates are not checked.
+pub const ACCEPT_INVALID_CERTS: &str = "network.danger_accept_invalid_certs";
 
 const fn setting(path: &'static str, name: &'static str, kind: Kind) -> Key {
     let shown = Shown::Optional(None);
-    Key { path, target: Target::Setting(name), kind, needed: false, cortex: None, shown, help: None }
+    let target = Target::Setting(name);
+    Key { path, target, kind, given: Given::Anywhere, needed: false, cortex: None, shown, help: None }
 }
 
 const fn secret(path: &'static str, name: &'static str) -> Key {
-    Key { target: Target::Secret(name), ..setting(path, name, Kind::Text) }
+    Key { target: Target::Secret(name), ..setting(path, name, Kind::Secret) }
 }
 
 const fn host(path: &'static str, kind: Kind, shown: Shown, help: &'static str) -> Key {
-    Key { path, target: Target::Host, kind, needed: false, cortex: None, shown, help: Some(help) }
+    let (target, given) = (Target::Host, Given::Anywhere);
+    Key { path, target, kind, given, needed: false, cortex: None, shown, help: Some(help) }
 }
 
 impl Key {
@@ -110,6 +139,10 @@ impl Key {
 
     const fn example(self, value: &'static str) -> Self {
         Self { shown: Shown::Optional(Some(value)), ..self }
+    }
+
+    const fn given(self, given: Given) -> Self {
+        Self { given, ..self }
     }
 
     const fn help(self, text: &'static str) -> Self {
@@ -193,6 +226,40 @@ pub const KEYS: &[Key] = &[
         "Where the key is that seals stored tokens and secrets: a file, an environment variable or \"keyring\". Absent: a file beside \
          `state_dir`, named like it and ending in .key. A file is made at first use.",
     ),
+    host(
+        CA_FILE,
+        Kind::Text,
+        Shown::Optional(Some("\"\"")),
+        "PEM file of certificate authorities to believe besides this machine's, beside this file if relative.",
+    ),
+    host(
+        PROXY,
+        Kind::Text,
+        Shown::Optional(Some("\"\"")),
+        "Proxy to reach Webex through, as http://proxy.example.com:3128. The variable HTTPS_PROXY is not read by itself; \
+         { env = \"HTTPS_PROXY\" } reads it.",
+    ),
+    host(PROXY_USER, Kind::Text, Shown::Optional(Some("\"\"")), "Name for the proxy."),
+    host(
+        PROXY_PASSWORD,
+        Kind::Secret,
+        Shown::Optional(Some("{ env = \"WEBEX_PROXY_PASSWORD\" }")),
+        "Its password; only { env = \"NAME\" } or { file = \"PATH\" }.",
+    )
+    .given(Given::Elsewhere),
+    host(
+        NO_PROXY,
+        Kind::List,
+        Shown::Optional(Some("[]")),
+        "Who is reached without the proxy: host names with all below them, addresses, networks such as 10.0.0.0/8.",
+    ),
+    host(
+        ACCEPT_INVALID_CERTS,
+        Kind::Boolean,
+        Shown::Optional(Some("false")),
+        "Believe every certificate: tokens and events can then be read and changed on the way. Each start warns of it.",
+    )
+    .given(Given::Here),
 ];
 
 /// The key that gives a setting of the plugin.

@@ -227,3 +227,77 @@ fn the_key_of_the_secrets_is_named_by_its_place_and_lies_beside_the_state_otherw
 fn a_configuration_cannot_print_its_secrets() {
     assert!(!format!("{:?}", parse(ADMIN).unwrap()).contains("fake-secret"));
 }
+
+#[test]
+fn a_proxy_is_read_with_its_password_from_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("proxy.secret"), "fake-password\n").unwrap();
+    close(&folder.path().join("proxy.secret"));
+    let text = "[network]\nproxy = \"http://proxy.test:3128\"\nproxy_user = \"u\"\nno_proxy = [\"a.test\", \"10.0.0.0/8\"]\n\
+                proxy_password = { file = \"proxy.secret\" }\n";
+    let config = Config::parse(text, &folder.path().join("webex.toml")).unwrap();
+    assert!(config.way_out.proxy.is_some() && !config.way_out.trust.is_everybody());
+    let printed = format!("{config:?}");
+    assert!(printed.contains("proxy.test") && !printed.contains("fake-password"), "{printed}");
+}
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_told_with_its_line() {
+    let proxy = "[network]\nproxy = \"http://proxy.test\"\n";
+    refused(
+        "[network]\nproxy = \"http://u:fake-password@proxy.test\"",
+        "webex.toml:2: `network.proxy` cannot be used: it must not hold a name or password; write them as `proxy_user`",
+    );
+    refused("[network]\nproxy = \"proxy.test:3128\"", "its scheme must be http or https");
+    refused(
+        &format!("{proxy}proxy_password = \"fake-password\""),
+        "webex.toml:3: `network.proxy_password` cannot be used: it must not stand in this file; write { env = ",
+    );
+    refused(&format!("{proxy}proxy_password = 1"), "it must not stand in this file; write { env = ");
+    refused(
+        &format!("{proxy}proxy_password = {{ store = true }}"),
+        "webex.toml:3: `network.proxy_password` cannot be used: only a secret of the plugin can be { store = true }",
+    );
+    refused(
+        &format!("{proxy}proxy_user = \"u\""),
+        "webex.toml:3: `network.proxy_user` cannot be used: `proxy_user` and",
+    );
+    refused(
+        &format!("{proxy}no_proxy = [\"*.a.test\"]"),
+        "webex.toml:3: `network.no_proxy` cannot be used: `*.a.test`",
+    );
+    refused(
+        "[network]\nno_proxy = [\"a.test\"]",
+        "webex.toml:2: `network.no_proxy` cannot be used: it needs a `proxy`",
+    );
+    refused("[network]\nproxy_user = \"u\"", "`network.proxy_user` cannot be used: it needs a `proxy`");
+    refused("[network]\nporxy = \"x\"", "did you mean `network.proxy`?");
+}
+
+#[test]
+fn a_file_of_authorities_is_found_beside_the_configuration_or_told_with_its_line() {
+    refused(
+        "\n[network]\nca_file = \"none.pem\"",
+        "webex.toml:3: `network.ca_file` cannot be used: cannot read /etc/webex/none.pem",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), "garbage").unwrap();
+    let error = Config::parse("[network]\nca_file = \"ca.pem\"", &folder.path().join("webex.toml")).unwrap_err();
+    assert!(error.to_string().contains("holds no certificate in PEM form"), "{error}");
+}
+
+#[test]
+fn only_true_in_the_file_itself_believes_every_certificate() {
+    let believes = |line: &str| parse(&format!("[network]\n{line}")).unwrap().way_out.trust.is_everybody();
+    assert!(believes("danger_accept_invalid_certs = true"));
+    assert!(!believes("danger_accept_invalid_certs = false") && !believes(""));
+    for (value, want) in [
+        ("{ env = \"PATH\" }", "it must stand in this file itself"),
+        ("{ file = \"x\" }", "it must stand in this file itself"),
+        ("\"yes\"", "it must be true or false"),
+        ("1", "it must be true or false, not integer"),
+    ] {
+        refused(&format!("[network]\ndanger_accept_invalid_certs = {value}"), want);
+    }
+    refused("danger_accept_invalid_certs = true", "did you mean `network.danger_accept_invalid_certs`?");
+}

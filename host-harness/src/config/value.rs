@@ -1,14 +1,15 @@
 //! One value of the file: written there, in an environment variable, in another file or, if it is secret, in the store.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::Kind;
+use super::keys::{Given, Key, Kind, Target};
 use super::nearest;
 use crate::durable;
-use crate::secrets::{KeySource, Secret, Supplied};
+use crate::secrets::{KeySource, Secret};
 
 /// What is wrong with a value, without the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +28,8 @@ pub enum ValueError {
         /// The nearest of the two, or empty.
         hint: String,
     },
-    /// The store holds only secrets.
-    #[error("only a secret can be {{ store = true }}")]
+    /// The store holds only what the plugin reads from it.
+    #[error("only a secret of the plugin can be {{ store = true }}")]
     NotStored,
     /// In the store or not: there is no third.
     #[error("to take `{0}` from the store write {{ store = true }}, and run `webex-collector secrets set {0}`")]
@@ -42,6 +43,12 @@ pub enum ValueError {
     /// Something else than the place of a key.
     #[error("the key itself must not stand here; write {{ file = \"PATH\" }}, {{ env = \"NAME\" }} or \"keyring\"")]
     KeyInTheOpen,
+    /// In the environment or another file, where it must be seen here.
+    #[error("it must stand in this file itself")]
+    MustBeHere,
+    /// A secret in this file.
+    #[error("it must not stand in this file; write {{ env = \"NAME\" }} or {{ file = \"PATH\" }}")]
+    MustNotBeHere,
     /// The variable is not there.
     #[error("the environment variable {0} is not set")]
     Unset(String),
@@ -58,10 +65,78 @@ pub enum ValueError {
     },
 }
 
-/// The text of a value; `folder` is where relative paths start.
-pub(super) fn resolve(value: &DeValue<'_>, kind: Kind, folder: &Path) -> Result<String, ValueError> {
+/// What a key was given.
+pub(super) enum Value {
+    /// A text, a number, a list: what the key's owner reads.
+    Text(String),
+    /// A text that is wiped when it is dropped.
+    Secret(Secret),
+    /// A secret of the plugin that is to be in the store under its name.
+    InStore,
+    /// Where a key is.
+    KeySource(KeySource),
+}
+
+/// What the keys were given, by path; a key that is not filled in is not there.
+#[derive(Default)]
+pub(super) struct Values(BTreeMap<&'static str, Value>);
+
+impl Values {
+    pub(super) fn insert(&mut self, path: &'static str, value: Value) {
+        self.0.insert(path, value);
+    }
+
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+
+    pub(super) fn text(&self, path: &str) -> Option<&str> {
+        let Some(Value::Text(text)) = self.0.get(path) else { return None };
+        Some(text)
+    }
+
+    pub(super) fn secret(&self, path: &str) -> Option<&Secret> {
+        let Some(Value::Secret(secret)) = self.0.get(path) else { return None };
+        Some(secret)
+    }
+
+    pub(super) fn key_source(&self, path: &str) -> Option<KeySource> {
+        let Some(Value::KeySource(source)) = self.0.get(path) else { return None };
+        Some(source.clone())
+    }
+}
+
+impl IntoIterator for Values {
+    type Item = (&'static str, Value);
+    type IntoIter = std::collections::btree_map::IntoIter<&'static str, Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// The value of `key`, from where it may stand; none where nothing is filled in. `folder` is where relative paths start.
+pub(super) fn read(value: &DeValue<'_>, key: &Key, folder: &Path) -> Result<Option<Value>, ValueError> {
+    match (key.given, value) {
+        (Given::Here, DeValue::Table(_)) => return Err(ValueError::MustBeHere),
+        (Given::Elsewhere, DeValue::Table(_)) | (Given::Here | Given::Anywhere, _) => {}
+        (Given::Elsewhere, _) => return Err(ValueError::MustNotBeHere),
+    }
+    match key.kind {
+        Kind::Secret => secret(value, key.target, folder),
+        Kind::KeySource => key_source(value, folder).map(Value::KeySource).map(Some),
+        kind => text(value, kind, folder).map(|text| (!text.is_empty()).then_some(Value::Text(text))),
+    }
+}
+
+/// A text that anybody may see.
+pub(super) fn text(value: &DeValue<'_>, kind: Kind, folder: &Path) -> Result<String, ValueError> {
     match (value, kind) {
-        (DeValue::Table(source), _) => from_source(source, folder),
+        (DeValue::Table(source), _) => match Source::of(source, folder)? {
+            Source::Env(variable) => Ok(env(variable)?.trim().to_owned()),
+            Source::File(path) => Ok(file(&path)?.trim().to_owned()),
+            Source::Store(_) => Err(ValueError::NotStored),
+        },
         (DeValue::String(text), _) => Ok(text.trim().to_owned()),
         (DeValue::Integer(number), Kind::Integer) => Ok(number.as_str().replace('_', "")),
         (DeValue::Boolean(yes), Kind::Boolean) => Ok(yes.to_string()),
@@ -78,41 +153,23 @@ fn mismatch(value: &DeValue<'_>, kind: Kind) -> ValueError {
     ValueError::Kind { expected: kind.in_words(), found: value.type_str() }
 }
 
-fn from_source(source: &DeTable<'_>, folder: &Path) -> Result<String, ValueError> {
-    match Source::of(source, folder)? {
-        Source::Env(variable) => Ok(env(variable)?.trim().to_owned()),
-        Source::File(path) => Ok(file(&path)?.trim().to_owned()),
-        Source::Store(_) => Err(ValueError::NotStored),
-    }
-}
-
-/// The secret `name`, or where it is; none where nothing is filled in. Its text is wiped when it is dropped.
-pub(super) fn secret(value: &DeValue<'_>, name: &'static str, folder: &Path) -> Result<Option<Supplied>, ValueError> {
-    let DeValue::Table(source) = value else {
-        return Ok(filled_in(resolve(value, Kind::Text, folder)?.into()));
+fn secret(value: &DeValue<'_>, target: Target, folder: &Path) -> Result<Option<Value>, ValueError> {
+    let secret: Secret = match value {
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Table(source) => match (Source::of(source, folder)?, target) {
+            (Source::Env(variable), _) => env(variable)?.into(),
+            (Source::File(path), _) => closed_file(&path)?,
+            (Source::Store(true), Target::Secret(_)) => return Ok(Some(Value::InStore)),
+            (Source::Store(false), Target::Secret(name)) => return Err(ValueError::Store(name)),
+            (Source::Store(_), Target::Setting(_) | Target::Host) => return Err(ValueError::NotStored),
+        },
+        _ => return Err(mismatch(value, Kind::Secret)),
     };
-    match Source::of(source, folder)? {
-        Source::Env(variable) => Ok(filled_in(env(variable)?.into())),
-        Source::File(path) => {
-            let text = Secret::from(file(&path)?);
-            match durable::is_closed(&path) {
-                Ok(true) => Ok(filled_in(text)),
-                Ok(false) => Err(ValueError::Exposed { path: path.display().to_string() }),
-                Err(error) => Err(unreadable(&path, &error)),
-            }
-        }
-        Source::Store(true) => Ok(Some(Supplied::InStore)),
-        Source::Store(false) => Err(ValueError::Store(name)),
-    }
-}
-
-fn filled_in(secret: Secret) -> Option<Supplied> {
     let secret = secret.trimmed();
-    (!secret.expose().is_empty()).then_some(Supplied::Value(secret))
+    Ok((!secret.expose().is_empty()).then_some(Value::Secret(secret)))
 }
 
-/// Where a key is.
-pub(super) fn key_source(value: &DeValue<'_>, folder: &Path) -> Result<KeySource, ValueError> {
+fn key_source(value: &DeValue<'_>, folder: &Path) -> Result<KeySource, ValueError> {
     match value {
         DeValue::String(text) if text == "keyring" => Ok(KeySource::Keyring),
         DeValue::Table(source) => match Source::of(source, folder)? {
@@ -155,6 +212,16 @@ fn env(variable: &str) -> Result<String, ValueError> {
 
 fn file(path: &Path) -> Result<String, ValueError> {
     std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+}
+
+/// What a file holds that others cannot read.
+fn closed_file(path: &Path) -> Result<Secret, ValueError> {
+    let text = Secret::from(file(path)?);
+    match durable::is_closed(path) {
+        Ok(true) => Ok(text),
+        Ok(false) => Err(ValueError::Exposed { path: path.display().to_string() }),
+        Err(error) => Err(unreadable(path, &error)),
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> ValueError {

@@ -6,6 +6,8 @@ use std::io;
 use hyper_util::client::legacy;
 use wasmtime_wasi_http::Error;
 
+use super::resolver::ResolveError;
+
 /// What stopped a request before the head of its answer.
 pub(super) fn of_request(error: &legacy::Error) -> Error {
     let mut cause = error.source();
@@ -18,15 +20,17 @@ pub(super) fn of_request(error: &legacy::Error) -> Error {
             code = code.or(Some(of_hyper(hyper)));
         }
         if let Some(system) = error.downcast_ref::<io::Error>() {
-            // rustls hides inside the custom part of an I/O error, which `source` steps over.
-            if let Some(tls) = system.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            if let Some(tls) = hidden_tls(system) {
                 return of_tls(tls);
             }
             code = code.or_else(|| of_system(system));
         }
+        if let Some(ResolveError::Denied) = error.downcast_ref() {
+            return Error::DestinationIpProhibited;
+        }
         // The one name that the connector gives to a failed look-up.
         if error.to_string() == "dns error" {
-            return Error::DnsError { rcode: None, info_code: None };
+            code = Some(Error::DnsError { rcode: None, info_code: None });
         }
         cause = error.source();
     }
@@ -47,6 +51,12 @@ pub(super) fn of_hyper(error: &hyper::Error) -> Error {
     } else {
         Error::ConnectionTerminated
     }
+}
+
+/// rustls hides inside the custom parts of I/O errors, one in another, which `source` steps over.
+fn hidden_tls(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| inner.downcast_ref().and_then(hidden_tls))
 }
 
 fn of_tls(error: &rustls::Error) -> Error {

@@ -1,5 +1,11 @@
 //! Against servers on loopback that misbehave.
 
+mod names;
+mod proxied;
+mod requests;
+mod tls;
+mod tls_server;
+
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -56,7 +62,8 @@ impl Server {
     }
 
     fn network(&self, log: &Log) -> Network {
-        Network::open(Policy::allow([format!("http://{}", self.address)]), None, log.clone()).unwrap()
+        Network::open(Policy::allow([format!("http://{}", self.address)]), WayOut::default(), None, log.clone())
+            .unwrap()
     }
 }
 
@@ -72,6 +79,12 @@ async fn get(network: &Network, uri: &str, options: RequestOptions) -> Result<By
     let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
     let request = http::Request::get(uri).body(body).unwrap();
     Ok(network.send(request, options).await?.into_body().collect().await?.to_bytes())
+}
+
+/// Straight to loopback, without the system's authorities.
+fn connector(trust: &Trust, within: Duration) -> Connector {
+    let resolver = Resolver::new(Names::System, Log::silent());
+    Connector::new(trust.tls(false).unwrap(), resolver, None, within, Log::silent())
 }
 
 fn packed(bytes: &[u8]) -> Vec<u8> {
@@ -114,7 +127,7 @@ async fn connections_are_used_again() {
 #[tokio::test]
 async fn a_denied_request_is_not_sent_and_stands_in_the_log_without_its_path() {
     let (server, log) = (Server::answering(OK).await, Log::memory());
-    let network = Network::open(Policy::allow(["http://127.0.0.1:1"]), None, log.clone()).unwrap();
+    let network = Network::open(Policy::allow(["http://127.0.0.1:1"]), WayOut::default(), None, log.clone()).unwrap();
     let uri = format!("http://{}/v1?code=fake-code", server.address);
     assert!(matches!(get(&network, &uri, RequestOptions::default()).await, Err(Error::HttpRequestDenied)));
     assert_eq!(server.connections.load(Ordering::SeqCst), 0);
@@ -136,17 +149,42 @@ async fn a_redirect_is_an_answer_and_not_followed() {
 #[tokio::test]
 async fn a_rewritten_origin_is_checked_first_and_then_answered_by_this_machine() {
     let server = Server::answering(OK).await;
-    let rewrite = Some(("https://webexapis.com".to_owned(), server.address));
-    let network = Network::open(Policy::allow(["https://webexapis.com"]), rewrite, Log::silent()).unwrap();
+    let detour = Some(Detour::Server("https://webexapis.com".to_owned(), server.address));
+    let network =
+        Network::open(Policy::allow(["https://webexapis.com"]), WayOut::default(), detour, Log::silent()).unwrap();
     let options = RequestOptions::default();
     assert_eq!(get(&network, "https://webexapis.com/v1/x?y=1", options).await.unwrap(), "{}");
     assert!(matches!(get(&network, "https://evil.test/", options).await, Err(Error::HttpRequestDenied)));
 }
 
 #[tokio::test]
+async fn what_answers_in_the_process_is_asked_only_what_is_allowed() {
+    struct Paths(Mutex<Vec<String>>);
+    impl InProcess for Paths {
+        fn answer(&self, request: http::Request<WasiBody>) -> Answer {
+            self.0.lock().unwrap().push(request.uri().to_string());
+            Box::pin(async {
+                let body = http_body_util::Full::new(Bytes::from_static(b"{}")).map_err(|never| match never {});
+                Ok(http::Response::new(body.boxed_unsync()))
+            })
+        }
+    }
+    let paths = Arc::new(Paths(Mutex::default()));
+    let detour = Some(Detour::InProcess(Arc::clone(&paths) as Arc<dyn InProcess>));
+    let network =
+        Network::open(Policy::allow(["https://webexapis.com"]), WayOut::default(), detour, Log::silent()).unwrap();
+    let options = RequestOptions::default();
+    assert_eq!(get(&network, "https://webexapis.com/v1/x?y=1", options).await.unwrap(), "{}");
+    assert!(matches!(get(&network, "https://evil.test/", options).await, Err(Error::HttpRequestDenied)));
+    assert_eq!(*paths.0.lock().unwrap(), ["https://webexapis.com/v1/x?y=1"]);
+    assert_eq!(network.requests(), 1);
+}
+
+#[tokio::test]
 async fn a_refused_connection_is_told_as_such() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let network = Network::open(Policy::allow([format!("http://{address}")]), None, Log::silent()).unwrap();
+    let network =
+        Network::open(Policy::allow([format!("http://{address}")]), WayOut::default(), None, Log::silent()).unwrap();
     let got = get(&network, &format!("http://{address}/"), RequestOptions::default()).await;
     assert!(matches!(got, Err(Error::ConnectionRefused)), "{got:?}");
 }
@@ -171,13 +209,7 @@ async fn a_body_beyond_the_cap_is_refused_by_its_announced_length() {
 #[tokio::test]
 async fn a_body_without_a_length_is_counted() {
     let server = Server::answering("HTTP/1.1 200 OK\r\n\r\n0123456789").await;
-    let client = client(
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth(),
-    );
+    let client = client(connector(&Trust::default(), CONNECT));
     let body: WasiBody = Empty::new().map_err(|never| match never {}).boxed_unsync();
     let request = http::Request::get(format!("http://{}/", server.address)).body(body).unwrap();
     let body = client.request(request).await.unwrap().into_body();
@@ -189,7 +221,8 @@ async fn a_body_without_a_length_is_counted() {
 async fn a_server_that_never_answers_ends_in_a_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let network = Network::open(Policy::allow([format!("http://{address}")]), None, Log::silent()).unwrap();
+    let network =
+        Network::open(Policy::allow([format!("http://{address}")]), WayOut::default(), None, Log::silent()).unwrap();
     let short = Some(Duration::from_millis(20));
     let options = RequestOptions { connect_timeout: short, first_byte_timeout: short, between_bytes_timeout: None };
     let got = get(&network, &format!("http://{address}/"), options).await;

@@ -65,6 +65,9 @@ impl Guest {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false);
+        if let Some(clock) = services.clock.monotonic() {
+            wasi.monotonic_clock(clock);
+        }
         if let Some(source) = services.random.source(call) {
             wasi.secure_random(source);
         }

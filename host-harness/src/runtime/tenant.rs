@@ -15,7 +15,7 @@ use super::{
     RuntimeError,
 };
 use crate::log::Log;
-use crate::net::{Network, Policy};
+use crate::net::{Detour, InProcess, Network, Policy, WayOut};
 use crate::secrets::{Secrets, Store as SecretStore, Supplied};
 use crate::stop::Stop;
 
@@ -32,6 +32,8 @@ const FETCH_MARGIN: Duration = Duration::from_secs(60);
 /// After a request to end, how long a running call may take to pack up before it is dropped. With delivery and storing, the
 /// whole stays within 10 s.
 const GRACE: Duration = Duration::from_secs(8);
+/// Ticks that no process lives to see, and that can be added to those that have been.
+const NO_TICK: u64 = u64::MAX / 2;
 /// The budget of a call that names none, by the contract.
 const DEFAULT_BUDGET_MS: u32 = 60_000;
 
@@ -46,7 +48,8 @@ pub struct TenantBuilder {
     random: Random,
     stop: Stop,
     memory: usize,
-    rewrite: Option<(String, SocketAddr)>,
+    way_out: WayOut,
+    detour: Option<Detour>,
 }
 
 impl TenantBuilder {
@@ -61,7 +64,8 @@ impl TenantBuilder {
             random: Random::System,
             stop: Stop::new(),
             memory: MEMORY_BYTES,
-            rewrite: None,
+            way_out: WayOut::default(),
+            detour: None,
         }
     }
 
@@ -124,11 +128,26 @@ impl TenantBuilder {
         self
     }
 
+    /// Further authorities, a proxy; by default none.
+    #[must_use]
+    pub fn way_out(mut self, way_out: WayOut) -> Self {
+        self.way_out = way_out;
+        self
+    }
+
     /// Sends requests for `origin`, after the policy has allowed them, to a server on this machine instead. For tests: a
     /// plugin that speaks to `https://webexapis.com` meets a simulated tenant.
     #[must_use]
     pub fn rewrite(mut self, origin: impl Into<String>, server: SocketAddr) -> Self {
-        self.rewrite = Some((origin.into(), server));
+        self.detour = Some(Detour::Server(origin.into(), server));
+        self
+    }
+
+    /// Hands requests, after the policy has allowed them, to `server` in this process instead of sending them. For tests:
+    /// no socket is opened.
+    #[must_use]
+    pub fn in_process(mut self, server: Arc<dyn InProcess>) -> Self {
+        self.detour = Some(Detour::InProcess(server));
         self
     }
 
@@ -141,9 +160,9 @@ impl TenantBuilder {
         let value = |name: &String| self.settings.get(name).filter(|value| !value.trim().is_empty());
         let policy = match description.origin_setting.as_ref().and_then(value) {
             Some(origin) => Policy::allow([origin]),
-            None => Policy::allow(&description.origins),
+            None => Policy::of_plugin(&description.origins),
         };
-        let net = Network::open(policy, self.rewrite, self.log.clone())?;
+        let net = Network::open(policy, self.way_out, self.detour, self.log.clone())?;
         let uses = description.secrets.iter().map(|secret| (secret.name.clone(), secret.written));
         let services = Services {
             settings: self.settings.into_iter().collect(),
@@ -196,6 +215,8 @@ macro_rules! call {
                 $call.await
             };
             tokio::select! {
+                // What ends at the same moment as its time has ended.
+                biased;
                 called = tokio::time::timeout(limit, work) => called.map_err(|_| RuntimeError::deadline($name, limit)),
                 () = $tenant.out_of_grace() => Err(RuntimeError::Stopped { call: $name }),
             }
@@ -314,8 +335,9 @@ impl Tenant {
         let mut store = Store::new(&self.plugin.engine, Guest::new(Arc::clone(&self.services), number));
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(COPIED_BYTES);
-        // At each tick the call lets others run, so that a timeout around it is met even by a loop without I/O.
-        store.set_epoch_deadline(1);
+        // At each tick the call lets others run, so that a timeout around it is met even by a loop without I/O. Ticks are real
+        // time, on which nothing may depend that goes by a simulated clock.
+        store.set_epoch_deadline(if matches!(self.services.clock, Clock::Simulated(_)) { NO_TICK } else { 1 });
         store.epoch_deadline_async_yield_and_update(1);
         store
     }

@@ -101,6 +101,9 @@ pub enum StoreError {
     /// The system's source of random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(String),
+    /// A store that somebody else brought, in its words.
+    #[error("{0}")]
+    Given(String),
     /// The program is ending.
     #[error("the work was given up: {0}")]
     GivenUp(String),
@@ -139,6 +142,7 @@ impl StoreError {
             | Self::Newer { .. }
             | Self::Keyring(_)
             | Self::Random(_)
+            | Self::Given(_)
             | Self::GivenUp(_) => false,
         }
     }

@@ -77,7 +77,10 @@ async fn a_fresh_file_is_read_and_says_what_to_fill_in() {
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             Some(rest)
-                if rest.contains(" = ") && !rest.contains("refresh") && !rest.starts_with(char::is_uppercase) =>
+                if rest.contains(" = ")
+                    && !rest.contains("{ file")
+                    && !rest.contains("{ env")
+                    && !rest.starts_with(char::is_uppercase) =>
             {
                 format!("{rest}\n")
             }

@@ -17,6 +17,7 @@ mod disk;
 mod interrupted;
 mod kills;
 mod last_run;
+mod network;
 mod platform;
 mod re_audit;
 mod secrets;

@@ -149,7 +149,7 @@ fn reading_again_to_a_time_in_the_future_is_refused_and_to_now_ends() {
     let range = (START - Span::days(6), START + Span::days(900));
     let request = FetchRequest { re_read: Some(again(range.0, range.1)), max_events: Some(50), ..ALL };
     let (settings, stored) = (tenant.settings.clone(), tenant.stored.clone());
-    let failure = tenant.host.run(|io| fetch_events(io, &settings, stored.as_ref(), &request)).unwrap_err();
+    let failure = tenant.host.run(|io| fetch_events(io, &settings, stored, &request)).unwrap_err();
     assert_eq!(failure.code, Code::InvalidArgument);
     let request = FetchRequest { re_read: Some(again(range.0, START)), ..request };
     let calls = (1..).take_while(|_| tenant.call(&request) != Next::Idle).take(200).count();
@@ -383,7 +383,7 @@ fn an_empty_last_page_that_each_call_comes_to_anew_is_the_end_at_last() {
         let created = START - Span::secs(3_000 + n);
         world.add(Stream::AdminAudits, created, created);
     }
-    let mut tenant = Tenant::new(world, &[]);
+    let mut tenant = Tenant::new(world, &[("first_fetch", "1 day")]);
     let world = Rc::clone(&tenant.world);
     tenant.host.webex(move |sent| {
         let answer = world.borrow().answer(sent);
@@ -437,6 +437,47 @@ fn a_dead_link_that_looks_like_the_end_loses_nothing() {
         }
         tenant.check_each_once();
     }
+}
+
+/// A link serves once, and a second use is answered like the end of the list; the first use was, but its answer did not arrive.
+#[test]
+fn a_link_that_was_used_up_in_vain_loses_nothing() {
+    let mut world = three_streams(120, Span::secs(60));
+    world.page = 20;
+    let mut tenant = Tenant::new(world, &[]);
+    let world = Rc::clone(&tenant.world);
+    let mut used = std::collections::BTreeSet::new();
+    tenant.host.webex(move |sent| {
+        if sent.query("cursor").is_none() {
+            return world.borrow().answer(sent);
+        }
+        if !used.insert(sent.url.to_string()) {
+            return answer(200, r#"{"items":[]}"#);
+        }
+        let is_lost = used.len().is_multiple_of(4);
+        if is_lost { Err(HttpError::Broken("reset".to_owned())) } else { world.borrow().answer(sent) }
+    });
+    tenant.drain(&ALL);
+    tenant.check_each_once();
+}
+
+/// Links that are over while the budget of requests is waited for.
+#[test]
+fn a_link_that_is_over_within_a_call_loses_nothing() {
+    let mut world = three_streams(300, Span::secs(600));
+    (world.page, world.link_life) = (20, Some(Span::secs(15)));
+    let mut tenant = Tenant::new(world, &[]);
+    let world = Rc::clone(&tenant.world);
+    tenant.host.webex(move |sent| {
+        let answered = world.borrow().answer(sent);
+        match answered {
+            Ok(dead) if dead.status == 410 => answer(200, r#"{"items":[]}"#),
+            answered => answered,
+        }
+    });
+    tenant.host.latency(Span::secs(16));
+    tenant.drain(&ALL);
+    tenant.check_each_once();
 }
 
 /// Tails that were taken up while nothing could be read are one slice later, not one request each.

@@ -2,7 +2,8 @@
 //!
 //! A number becomes a [`scenario`]: what the server is like, what happens in the organization, and what happens to the
 //! collector. A [`world`] runs it on one clock that nobody waits for: the simulated tenant of the harness as a value in the
-//! process, the real core of the plugin (its futures, driven effect by effect), and a host by the contract - call, deliver
+//! process, the real core of the plugin (its futures, driven effect by effect) or the real component (as the harness runs it,
+//! on a runtime whose time is paused), and a host by the contract - call, deliver
 //! durably, store the last-run, obey `next`. Requests arrive some time after they are sent and are answered some time
 //! after that; a run can die at any effect, before or after it is carried out; sinks, state and secrets fail; clocks jump.
 //! At the end everything works again, and collecting must come to an end by itself.
@@ -24,10 +25,11 @@
 //! | tokens | a user whose tokens nothing has ended is never told to sign in, however many refresh side by side |
 //!
 //! ```text
-//! cargo test -p webex-simulation                          3,000 worlds, deliberate defects, directed worlds
-//! cargo run  -p webex-simulation -- soak --seeds 100000   as many as one likes; --from, --jobs, --lying, --defect
+//! cargo test -p webex-simulation                          3,000 worlds, deliberate defects, directed worlds, 100 with the component
+//! cargo run  -p webex-simulation -- soak --seeds 100000   as many as one likes; --from, --jobs, --lying, --defect, --component
 //! cargo run  -p webex-simulation -- replay SEED           one world, line by line
 //! cargo run  -p webex-simulation -- shrink SEED           made small as long as the same promise is broken
+//! cargo run  -p webex-simulation -- rate                  what a busy organization costs; --stream, --per-second, --minutes
 //! ```
 //!
 //! Servers here do not lie about the end of a list: no collector could know. Those of `--lying` do, with `items` that are
@@ -35,6 +37,7 @@
 
 pub mod dice;
 pub mod oracle;
+pub mod rate;
 pub mod scenario;
 pub mod shrink;
 pub mod soak;

@@ -67,6 +67,8 @@ pub struct Nature {
     pub ahead: i64,
     /// Signed in by refresh tokens that a person supplied.
     pub service_app: bool,
+    /// The host takes no larger answers, in bytes; none: it takes all.
+    pub body_cap: Option<usize>,
 }
 
 /// The settings that matter here.
@@ -93,6 +95,10 @@ pub struct Knobs {
 pub enum Step {
     /// The host calls `fetch-events`.
     Call(CallSpec),
+    /// The host collects for so long, in ms: a call whenever the plugin says so.
+    Follow(i64, CallSpec),
+    /// What was done so far is noted.
+    Note,
     /// The host is down, or waits.
     Pass(i64),
     /// The server gets better or worse.
@@ -275,5 +281,14 @@ pub const fn served(stream: Stream) -> host_harness::simulator::Stream {
         Stream::AdminAudits => host_harness::simulator::Stream::AdminAudits,
         Stream::SecurityAudits => host_harness::simulator::Stream::SecurityAudits,
         Stream::Events => host_harness::simulator::Stream::Events,
+    }
+}
+
+/// And in those of the plugin.
+pub const fn collected(stream: host_harness::simulator::Stream) -> Stream {
+    match stream {
+        host_harness::simulator::Stream::AdminAudits => Stream::AdminAudits,
+        host_harness::simulator::Stream::SecurityAudits => Stream::SecurityAudits,
+        host_harness::simulator::Stream::Events => Stream::Events,
     }
 }

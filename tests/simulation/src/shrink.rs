@@ -5,7 +5,7 @@ use host_harness::simulator::{StreamSettings, TokenSettings};
 use crate::oracle::Violation;
 use crate::scenario::{CallSpec, Scenario, Sink, Step, Store};
 use crate::trace::Detail;
-use crate::world::{self, HostDefect};
+use crate::world::{self, Subject};
 
 /// Worlds that are tried at most: a minute or so.
 const MOST_TRIALS: u32 = 3_000;
@@ -20,9 +20,9 @@ pub struct Shrunk {
 }
 
 /// Makes the world smaller as long as it breaks the same invariant; always the same way.
-pub fn shrink(scenario: &Scenario, violation: &Violation, host_defect: Option<HostDefect>) -> Shrunk {
+pub fn shrink(scenario: &Scenario, violation: &Violation, subject: Subject) -> Shrunk {
     let mut search =
-        Search { best: Shrunk { scenario: scenario.clone(), violation: violation.clone() }, host_defect, trials: 0 };
+        Search { best: Shrunk { scenario: scenario.clone(), violation: violation.clone() }, subject, trials: 0 };
     for _ in 0..4 {
         let before = search.size();
         search.drop_parts(|scenario| &mut scenario.steps);
@@ -38,7 +38,7 @@ pub fn shrink(scenario: &Scenario, violation: &Violation, host_defect: Option<Ho
 
 struct Search {
     best: Shrunk,
-    host_defect: Option<HostDefect>,
+    subject: Subject,
     trials: u32,
 }
 
@@ -55,7 +55,7 @@ impl Search {
         self.trials += 1;
         let mut scenario = self.best.scenario.clone();
         change(&mut scenario);
-        match world::run(&scenario, Detail::None, self.host_defect).violation {
+        match world::run(&scenario, Detail::None, self.subject).violation {
             Some(violation) if violation.invariant == self.best.violation.invariant => {
                 self.best = Shrunk { scenario, violation };
                 true
@@ -98,7 +98,9 @@ impl Search {
         for index in 0..self.best.scenario.steps.len() {
             for change in changes {
                 self.attempt(|scenario| {
-                    if let Some(Step::Call(call) | Step::ReRead { call, .. }) = scenario.steps.get_mut(index) {
+                    if let Some(Step::Call(call) | Step::Follow(_, call) | Step::ReRead { call, .. }) =
+                        scenario.steps.get_mut(index)
+                    {
                         change(call);
                     }
                 });
@@ -110,9 +112,10 @@ impl Search {
     }
 
     fn simplify_nature(&mut self) {
-        let changes: [fn(&mut Scenario); 10] = [
+        let changes: [fn(&mut Scenario); 11] = [
             |scenario| scenario.nature.latency = (0, 0),
             |scenario| scenario.nature.rate_limit = None,
+            |scenario| scenario.nature.body_cap = None,
             |scenario| scenario.nature.tokens = TokenSettings::default(),
             |scenario| scenario.nature.ahead = 0,
             |scenario| scenario.nature.service_app = true,

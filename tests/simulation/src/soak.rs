@@ -10,7 +10,7 @@ use cisco_webex_plugin::defect::{self, Defect};
 use crate::oracle::{Invariant, Violation};
 use crate::scenario::{Realm, Scenario};
 use crate::trace::Detail;
-use crate::world::{self, Done, HostDefect, Outcome};
+use crate::world::{self, Done, Outcome, Subject};
 
 /// One world in so many is run twice, and must leave the same trace.
 const TWICE_ONE_IN: u64 = 16;
@@ -28,8 +28,8 @@ pub struct Soak {
     pub realm: Realm,
     /// Of the core.
     pub defect: Option<Defect>,
-    /// Of the host.
-    pub host_defect: Option<HostDefect>,
+    /// What is tried.
+    pub subject: Subject,
     /// Whether to stop at the first.
     pub stop_at_first: bool,
 }
@@ -55,13 +55,13 @@ pub struct Summary {
 }
 
 /// Runs one world, once or twice.
-pub fn run_one(seed: u64, realm: Realm, host_defect: Option<HostDefect>) -> Outcome {
+pub fn run_one(seed: u64, realm: Realm, subject: Subject) -> Outcome {
     let scenario = Scenario::draw(seed, realm);
     if !seed.is_multiple_of(TWICE_ONE_IN) {
-        return world::run(&scenario, Detail::None, host_defect);
+        return world::run(&scenario, Detail::None, subject);
     }
-    let mut outcome = world::run(&scenario, Detail::Digest, host_defect);
-    let again = world::run(&scenario, Detail::Digest, host_defect);
+    let mut outcome = world::run(&scenario, Detail::Digest, subject);
+    let again = world::run(&scenario, Detail::Digest, subject);
     if outcome.violation.is_none() && outcome.trace.digest() != again.trace.digest() {
         outcome.violation = Some(Violation::new(Invariant::I9, "two runs of this world differ"));
     }
@@ -72,7 +72,15 @@ impl Soak {
     /// These worlds, without mistakes, on all cores.
     pub fn of(from: u64, seeds: u64) -> Self {
         let jobs = thread::available_parallelism().map_or(1, Into::into);
-        Self { from, seeds, jobs, realm: Realm::Honest, defect: None, host_defect: None, stop_at_first: false }
+        Self {
+            from,
+            seeds,
+            jobs,
+            realm: Realm::Honest,
+            defect: None,
+            subject: Subject::default(),
+            stop_at_first: false,
+        }
     }
 
     /// Runs them.
@@ -89,7 +97,7 @@ impl Soak {
                         if seed >= end.load(Ordering::SeqCst) {
                             break;
                         }
-                        let outcome = run_one(seed, self.realm, self.host_defect);
+                        let outcome = run_one(seed, self.realm, self.subject);
                         let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
                         summary.worlds += 1;
                         summary.done.add(outcome.done);
@@ -118,5 +126,11 @@ impl Done {
         self.requests += other.requests;
         self.events += other.events;
         self.crashes += other.crashes;
+        for (read, other) in self.read.iter_mut().zip(other.read) {
+            read.requests += other.requests;
+            read.listed += other.listed;
+            read.bytes += other.bytes;
+            read.events += other.events;
+        }
     }
 }

@@ -1,11 +1,14 @@
-//! A world that runs: the simulated tenant, the real core, and a host by the contract, on one clock.
+//! A world that runs: the simulated tenant, the real core or the real component, and a host by the contract, on one clock.
 
+mod agenda;
+mod component;
+mod core;
 mod host;
 mod job;
 mod secrets;
 mod settle;
+mod task;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use cisco_webex_plugin::effect::{Answer, Effect, HttpError, Moment, Request, Response, SecretsError};
@@ -21,10 +24,11 @@ use host_harness::simulator::{
 
 use crate::dice::Dice;
 use crate::oracle::{Invariant, Ledger, Violation};
-use crate::scenario::{Deed, Knobs, ORIGIN, START, Scenario, Step, Weather, served};
+use crate::scenario::{Deed, Knobs, ORIGIN, START, Scenario, Step, Weather, collected, place_of, served};
 use crate::trace::{Detail, Trace};
-use job::{Happening, Job};
+use component::Machine;
 use secrets::Secrets;
+use task::{Ended, Plan, Task};
 
 /// The organization, as its bare UUID.
 pub const ORG: &str = "7d9b2c54-0000-4000-8000-000000000001";
@@ -42,10 +46,31 @@ pub enum HostDefect {
     AcknowledgesBeforeTheSink,
 }
 
+/// What collects in a world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// The core, natively: a thousand worlds a second.
+    #[default]
+    Core,
+    /// The component, as the harness runs it: ten worlds a second.
+    Component,
+}
+
+/// What is tried in a world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// What collects.
+    pub engine: Engine,
+    /// What is wrong with the host.
+    pub defect: Option<HostDefect>,
+}
+
 /// A world that runs.
 pub struct World<'a> {
     scenario: &'a Scenario,
     defect: Option<HostDefect>,
+    /// Runs the component; none: the core is tried.
+    machine: Option<Machine>,
     tenant: Rc<SimulatedTenant>,
     clock: Clock,
     /// The origin's time, ms since the epoch.
@@ -63,6 +88,7 @@ pub struct World<'a> {
     trace: Trace,
     /// Calls in a row that changed nothing and were told to call again at once.
     barren: u32,
+    notes: Vec<Done>,
 }
 
 /// What became of a world.
@@ -74,6 +100,8 @@ pub struct Outcome {
     pub trace: Trace,
     /// How much was done.
     pub done: Done,
+    /// How much was done at each [`Step::Note`].
+    pub notes: Vec<Done>,
 }
 
 /// How much was done.
@@ -87,25 +115,45 @@ pub struct Done {
     pub events: u64,
     /// Runs that were killed.
     pub crashes: u64,
+    /// Of admin audits, security audits and events.
+    pub read: [Read; 3],
+}
+
+/// How much of one stream was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Requests for pages.
+    pub requests: u64,
+    /// Items in them.
+    pub listed: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+    /// Events that a sink took.
+    pub events: u64,
 }
 
 /// Runs a world to its end.
-pub fn run(scenario: &Scenario, detail: Detail, defect: Option<HostDefect>) -> Outcome {
-    let mut world = match World::new(scenario, detail, defect) {
+pub fn run(scenario: &Scenario, detail: Detail, subject: Subject) -> Outcome {
+    let mut world = match World::new(scenario, detail, subject) {
         Ok(world) => world,
         Err(violation) => {
-            return Outcome { violation: Some(violation), trace: Trace::new(detail), done: Done::default() };
+            return Outcome {
+                violation: Some(violation),
+                trace: Trace::new(detail),
+                done: Done::default(),
+                notes: Vec::new(),
+            };
         }
     };
     let violation = world.play().err();
     if let Some(violation) = &violation {
         world.trace.line(|| format!("VIOLATION {violation}"));
     }
-    Outcome { violation, trace: world.trace, done: world.ledger.done }
+    Outcome { violation, trace: world.trace, done: world.ledger.done, notes: world.notes }
 }
 
 impl<'a> World<'a> {
-    fn new(scenario: &'a Scenario, detail: Detail, defect: Option<HostDefect>) -> Result<Self, Violation> {
+    fn new(scenario: &'a Scenario, detail: Detail, subject: Subject) -> Result<Self, Violation> {
         let nature = &scenario.nature;
         let clock = Clock::set_to(START);
         let [admin_audits, security_audits, events] = nature.lists.clone();
@@ -135,7 +183,11 @@ impl<'a> World<'a> {
         secrets.put(SecretName::Credentials(User::ComplianceOfficer), OFFICER_CLIENT_SECRET);
         let mut world = Self {
             scenario,
-            defect,
+            defect: subject.defect,
+            machine: match subject.engine {
+                Engine::Core => None,
+                Engine::Component => Some(Machine::new(START)?),
+            },
             tenant: Rc::new(tenant),
             clock,
             now: START,
@@ -150,6 +202,7 @@ impl<'a> World<'a> {
             ledger: Ledger::new(scenario),
             trace: Trace::new(detail),
             barren: 0,
+            notes: Vec::new(),
         };
         for user in User::ALL {
             world.sign_in(user)?;
@@ -163,6 +216,8 @@ impl<'a> World<'a> {
                 Step::Call(spec) => {
                     self.call_and_wait(spec)?;
                 }
+                Step::Follow(ms, spec) => self.follow(*ms, spec)?,
+                Step::Note => self.notes.push(self.ledger.done),
                 Step::Pass(ms) => self.pass(*ms),
                 Step::Weather(weather) => self.set_weather(weather.clone()),
                 Step::Ahead(ms) => self.deed(Deed::Ahead(*ms))?,
@@ -237,6 +292,18 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// What was to happen during a run happens also after it.
+    fn meanwhile(&mut self, deed: Deed, is_over: bool) -> Result<(), Violation> {
+        if deed == Deed::Stop && is_over {
+            return Ok(());
+        }
+        if let Deed::ExpireAccess(user) = deed {
+            // A token that dies right after the one refresh of a call.
+            self.ledger.tokens_may_die(user);
+        }
+        self.deed(deed)
+    }
+
     /// The user signs in as people do, or a person supplies a refresh token.
     fn sign_in(&mut self, user: User) -> Result<(), Violation> {
         if self.scenario.nature.service_app {
@@ -248,114 +315,43 @@ impl<'a> World<'a> {
             self.secrets.put(SecretName::RefreshToken(user), grant.refresh_token.as_deref().unwrap_or_default());
             return Ok(());
         }
-        let seed = self.seed();
-        let moment = self.moment(self.now);
-        let settings = Rc::clone(&self.settings);
-        let job = Job::sign_in(seed, moment, settings, user, Rc::clone(&self.tenant), account(user));
-        let mut jobs = [(0, job)];
-        self.drive(&mut jobs, &[])?;
-        match jobs {
-            [(_, Job { outcome: Some(job::Outcome::SignedIn(Err(message))), .. })] if self.weather.is_calm() => {
+        let ended = self.drive(vec![Plan { start: 0, task: Task::SignIn(user), crash: None }], &[])?;
+        match ended.into_iter().next().and_then(|one| one.outcome) {
+            Some(task::Outcome::SignedIn(Err(message))) if self.weather.is_calm() => {
                 Err(Violation::new(Invariant::Tokens, format!("the {user} cannot sign in: {message}")))
             }
             _ => Ok(()),
         }
     }
 
-    /// Drives runs side by side, each begun so many ms after now, until all are over.
-    fn drive(&mut self, jobs: &mut [(i64, Job)], deeds: &[(i64, Deed)]) -> Result<(), Violation> {
-        enum Due {
-            Job(usize, Happening),
-            Deed(Deed),
-        }
-        let mut under_way: BTreeMap<(i64, u64), Due> = BTreeMap::new();
-        let mut order = 0;
-        let mut plan = |under_way: &mut BTreeMap<(i64, u64), Due>, at, due| {
-            order += 1;
-            under_way.insert((at, order), due);
+    /// Runs side by side, each begun so many ms after now, until all are over.
+    fn drive(&mut self, plans: Vec<Plan>, deeds: &[(i64, Deed)]) -> Result<Vec<Ended>, Violation> {
+        let ended = match self.machine.take() {
+            None => self.drive_core(plans, deeds)?,
+            Some(machine) => {
+                let ended = self.drive_component(&machine, plans, deeds);
+                self.machine = Some(machine);
+                ended?
+            }
         };
-        for (index, (start, _)) in jobs.iter().enumerate() {
-            plan(&mut under_way, self.now + start, Due::Job(index, Happening::Begin));
+        for one in ended.iter().filter(|one| one.crashed) {
+            self.ledger.done.crashes += 1;
+            self.trace.line(|| format!("{:>8} {} DIED", self.now - START, one.name));
         }
-        for (at, deed) in deeds {
-            plan(&mut under_way, self.now + at, Due::Deed(*deed));
-        }
-        while let Some(((at, _), due)) = under_way.pop_first() {
-            let is_over = jobs.iter().all(|(_, job)| job.run.is_none());
-            if !is_over && at > self.now {
-                self.now = at;
-                self.clock.set(at);
-            }
-            let (index, happening) = match due {
-                // What was to happen meanwhile happens all the same.
-                Due::Deed(Deed::Stop) if is_over => continue,
-                Due::Deed(deed) => {
-                    if let Deed::ExpireAccess(user) = deed {
-                        // A token that dies right after the one refresh of a call.
-                        self.ledger.tokens_may_die(user);
-                    }
-                    self.deed(deed)?;
-                    continue;
-                }
-                Due::Job(index, happening) => (index, happening),
-            };
-            let Some((_, job)) = jobs.get_mut(index) else { continue };
-            match happening {
-                Happening::Begin => job.begun = self.now,
-                Happening::Arrives(ticket, request, sent) => {
-                    let (due, answer) = self.serve(job.name, &request, sent);
-                    plan(&mut under_way, due, Due::Job(index, Happening::Answered(ticket, answer)));
-                    continue;
-                }
-                Happening::Secret(ticket, effect) => {
-                    let answer = self.secret(job.name, effect);
-                    if !job.answer(ticket, answer) {
-                        continue;
-                    }
-                }
-                Happening::Answered(ticket, answer) => {
-                    if !job.answer(ticket, answer) {
-                        continue;
-                    }
-                }
-            }
-            let moment = self.moment(job.begun);
-            for (ticket, effect) in job.turn(moment) {
-                let (at, happening) = match effect {
-                    Effect::Http(request) => {
-                        let (low, high) = self.scenario.nature.latency;
-                        (self.now + self.dice.range(low, high) / 2, Happening::Arrives(ticket, request, self.now))
-                    }
-                    Effect::Sleep(span) => {
-                        self.trace.line(|| format!("{:>8} {} sleeps {span}", self.now - START, job.name));
-                        (self.now + span.as_millis(), Happening::Answered(ticket, Answer::Slept))
-                    }
-                    secret => (self.now + self.dice.range(0, 2), Happening::Secret(ticket, secret)),
-                };
-                plan(&mut under_way, at, Due::Job(index, happening));
-            }
-            if job.run.is_none() {
-                job.ended = self.now;
-            }
-            if job.asked > MOST_EFFECTS {
-                let what = format!("{} asks for more than {MOST_EFFECTS} effects", job.name);
-                return Err(Violation::new(Invariant::I8, what));
-            }
-        }
-        for (_, job) in jobs.iter() {
-            if job.run.is_some() {
-                return Err(Violation::new(Invariant::I8, format!("{} waits for nothing", job.name)));
-            }
-            if job.crashed {
-                self.ledger.done.crashes += 1;
-                self.trace.line(|| format!("{:>8} {} DIED", self.now - START, job.name));
-            }
+        Ok(ended)
+    }
+
+    /// Whether a run asks for more than any that comes to an end.
+    fn too_many(name: &str, asked: u32) -> Result<(), Violation> {
+        if asked > MOST_EFFECTS {
+            let what = format!("{name} asks for more than {MOST_EFFECTS} effects");
+            return Err(Violation::new(Invariant::I8, what));
         }
         Ok(())
     }
 
     /// Sends a request: what comes of it, and when.
-    fn serve(&mut self, who: &str, request: &Request, sent: i64) -> (i64, Answer) {
+    fn serve(&mut self, who: &str, request: &Request, sent: i64) -> (i64, Served) {
         let answer = self.tenant.answer(InProcessRequest {
             path: request.url.path(),
             query: request.url.query().unwrap_or_default(),
@@ -366,38 +362,42 @@ impl<'a> World<'a> {
         let delay = i64::try_from(answer.delay.as_millis()).unwrap_or(i64::MAX / 2);
         let due = self.now + delay + self.dice.range(low, high) / 2;
         let is_late = answer.delivery == Delivery::Never || due - sent > HTTP_TIMEOUT;
-        let is_whole = answer.delivery == Delivery::Whole && !is_late;
+        let is_too_large = self.scenario.nature.body_cap.is_some_and(|cap| answer.body.len() > cap);
+        let is_whole = answer.delivery == Delivery::Whole && !is_late && !is_too_large;
         let fault = answer.record.as_ref().and_then(|record| record.fault.clone());
         if let Some(record) = &answer.record {
             self.ledger.heard(record, is_whole, self.now);
+            let read =
+                record.endpoint.stream().and_then(|stream| self.ledger.done.read.get_mut(place_of(collected(stream))));
+            if let Some(read) = read {
+                read.requests += 1;
+                read.listed += record.items as u64;
+                read.bytes += answer.body.len() as u64;
+            }
         }
         let (at, status) = (self.now - START, answer.status);
-        let result = if is_late {
-            Err(HttpError::Timeout)
-        } else if answer.delivery != Delivery::Whole {
-            Err(HttpError::Broken("the connection ended early".to_owned()))
-        } else {
-            // A gateway in between may not say what time it is; the origin itself does.
-            let is_own = fault.as_ref().is_none_or(|fault| is_of_the_origin(fault));
-            let is_dated = self.scenario.nature.dates && (is_own || !self.weather.faults_undated);
-            let headers = answer.headers.into_iter().filter(|(name, _)| is_dated || *name != "date");
-            let headers = headers.map(|(name, value)| (name.to_owned(), value)).collect();
-            Ok(Response { status, headers, body: answer.body.to_vec() })
-        };
+        // A gateway in between may not say what time it is; the origin itself does.
+        let is_own = fault.as_ref().is_none_or(|fault| is_of_the_origin(fault));
+        let is_dated = self.scenario.nature.dates && (is_own || !self.weather.faults_undated);
+        let headers = answer.headers.into_iter().filter(|(name, _)| is_dated || *name != "date");
+        let headers = headers.map(|(name, value)| (name.to_owned(), value)).collect();
+        let response = Response { status, headers, body: answer.body.to_vec() };
+        let delivery = if is_late { Delivery::Never } else { answer.delivery };
+        let served = Served { response, delivery, is_too_large };
         self.trace.line(|| {
             let query = request.url.query().unwrap_or_default().replace("%3A", ":");
-            let what = match &result {
-                Ok(_) => status.to_string(),
-                Err(error) => format!("{error} ({status})"),
+            let what = match served.error() {
+                None => status.to_string(),
+                Some(error) => format!("{error} ({status})"),
             };
             let items = answer.record.as_ref().map_or(0, |record| record.items);
             let fault = fault.map_or_else(String::new, |fault| format!(" [{fault}]"));
             format!("{at:>8} {who} {}?{query} -> {what}, {items} items{fault}", request.url.path())
         });
-        if let Ok(response) = &result {
-            self.trace.bytes(&response.body);
+        if is_whole {
+            self.trace.bytes(&served.response.body);
         }
-        (if is_late { sent + HTTP_TIMEOUT } else { due }, Answer::Http(result))
+        (if is_late { sent + HTTP_TIMEOUT } else { due }, served)
     }
 
     /// Uses a secret.
@@ -428,6 +428,31 @@ impl<'a> World<'a> {
         };
         self.trace.line(|| format!("{:>8} {who} {line}", self.now - START));
         answer
+    }
+}
+
+/// An answer, and how much of it arrives.
+struct Served {
+    response: Response,
+    delivery: Delivery,
+    /// For the host's cap.
+    is_too_large: bool,
+}
+
+impl Served {
+    /// Why it does not arrive whole.
+    fn error(&self) -> Option<HttpError> {
+        match self.delivery {
+            Delivery::Whole => self.is_too_large.then_some(HttpError::TooLarge),
+            Delivery::Never => Some(HttpError::Timeout),
+            Delivery::ResetBefore | Delivery::ResetInside | Delivery::CutShort => {
+                Some(HttpError::Broken("the connection ended early".to_owned()))
+            }
+        }
+    }
+
+    fn into_result(self) -> Result<Response, HttpError> {
+        self.error().map_or(Ok(self.response), Err)
     }
 }
 

@@ -3,7 +3,7 @@
 use cisco_webex_plugin::stream::{Stream, User};
 use host_harness::simulator::{Endpoint, RequestRecord};
 
-use crate::scenario::{DAY, place_of};
+use crate::scenario::{DAY, collected, place_of};
 
 /// How long something that went wrong may be felt: a wait of a day, and one of six hours behind it.
 const FELT: i64 = 2 * DAY;
@@ -50,11 +50,7 @@ impl Causes {
             return;
         }
         self.quiet = false;
-        let stream = record.endpoint.stream().map(|served| match served {
-            host_harness::simulator::Stream::AdminAudits => Stream::AdminAudits,
-            host_harness::simulator::Stream::SecurityAudits => Stream::SecurityAudits,
-            host_harness::simulator::Stream::Events => Stream::Events,
-        });
+        let stream = record.endpoint.stream().map(collected);
         match (stream, record.status) {
             // Of the user as a whole: tokens and budget.
             (Some(stream), Some(401)) => {

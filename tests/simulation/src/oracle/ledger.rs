@@ -1,11 +1,11 @@
 //! Every item of a world: what became of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::DateTime;
 use cisco_webex_plugin::event::Event;
 use cisco_webex_plugin::failure::Code;
-use cisco_webex_plugin::fetch::Batch;
+use cisco_webex_plugin::fetch::{Batch, Report};
 use cisco_webex_plugin::last_run::LastRun;
 use cisco_webex_plugin::stream::{Stream, User};
 use cisco_webex_plugin::time::Timestamp;
@@ -62,7 +62,11 @@ struct Course {
 pub struct Ledger {
     entries: Vec<Entry>,
     /// By what tells items apart.
-    by_served: BTreeMap<(Stream, String), usize>,
+    by_served: HashMap<(Stream, String), usize>,
+    /// Of each stream, by time: what is listed at its own time and no sink has taken yet.
+    open: [BTreeSet<(i64, usize)>; 3],
+    /// The items of the batch that was judged last, in its order.
+    judged: Vec<usize>,
     ids: BTreeSet<String>,
     courses: [Course; 3],
     causes: Causes,
@@ -71,6 +75,9 @@ pub struct Ledger {
     knobs: Knobs,
     /// Something happened that may leave a gap.
     may_have_gaps: bool,
+    /// What is late can be told by the items alone: nobody changes what is asked for, or has it read once more, and the origin
+    /// says what time it is.
+    knows_what_is_late: bool,
     must_sign_in: Vec<User>,
     /// How much was done.
     pub done: Done,
@@ -79,11 +86,15 @@ pub struct Ledger {
 impl Ledger {
     /// Of a world that begins.
     pub fn new(scenario: &Scenario) -> Self {
-        let (mut entries, mut by_served) = (Vec::new(), BTreeMap::new());
+        let (mut entries, mut by_served) = (Vec::new(), HashMap::new());
+        let mut open = [const { BTreeSet::new() }; 3];
         for (index, item) in scenario.items.iter().enumerate() {
             let body = Body::read(&item.raw());
             for served in std::iter::once(body.served()).chain(item.mended().map(|raw| Body::read(&raw).served())) {
                 by_served.insert((item.stream, served), index);
+            }
+            if let Some(open) = open.get_mut(place_of(item.stream)).filter(|_| item.delay <= 0) {
+                open.insert((item.created, index));
             }
             entries.push(Entry::of(item, &body, &scenario.knobs));
         }
@@ -97,9 +108,14 @@ impl Ledger {
         // A stream that is called later than the others begins later.
         let one_by_one = scenario.steps.iter().any(|step| matches!(step, Step::Call(spec) if !spec.streams.is_empty()));
         let may_have_gaps = all.len() > 1 || reaches_far || one_by_one;
+        let is_changed =
+            |step: &Step| matches!(step, Step::Knobs(_) | Step::Reset(..) | Step::ReRead { allow_repeats: true, .. });
+        let knows_what_is_late = scenario.nature.dates && !scenario.steps.iter().any(is_changed);
         Self {
             entries,
             by_served,
+            open,
+            judged: Vec::new(),
             ids: BTreeSet::new(),
             courses: [const {
                 Course {
@@ -115,6 +131,7 @@ impl Ledger {
             overlap,
             knobs: scenario.knobs.clone(),
             may_have_gaps,
+            knows_what_is_late,
             must_sign_in: Vec::new(),
             done: Done::default(),
         }
@@ -196,11 +213,16 @@ impl Ledger {
     pub fn judge(&mut self, facts: &CallFacts, batch: &Batch, state: &LastRun) -> Result<(), Violation> {
         facts.check(batch, state)?;
         let mut here = BTreeSet::new();
+        self.judged.clear();
         for event in &batch.events {
             let index = self.unchanged(event)?;
+            self.judged.push(index);
             if !here.insert(index) {
                 return Err(Violation::new(Invariant::I3, format!("{} is twice in one batch", event.id)));
             }
+        }
+        if self.knows_what_is_late {
+            batch.reports.iter().try_for_each(|report| self.counts_late(report, &here))?;
         }
         self.must_sign_in.clear();
         self.courses.iter_mut().for_each(|course| course.failure = None);
@@ -225,6 +247,26 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// What lies behind the watermark and comes now is late; what was listed in its own time is not.
+    fn counts_late(&self, report: &Report, delivered: &BTreeSet<usize>) -> Result<(), Violation> {
+        let course = self.courses.get(place_of(report.stream));
+        let begun = course.and_then(|course| course.from).unwrap_or(i64::MAX);
+        let watermark = course.and_then(|course| course.watermark);
+        let entries = || delivered.iter().filter_map(|index| self.entries.get(*index));
+        let of_stream = || entries().filter(|entry| entry.stream == report.stream);
+        let is_at_its_place = |entry: &&Entry| entry.says == Some(entry.created);
+        // What lies before the start is met at its edge, and was never read.
+        let is_passed =
+            |entry: &&Entry| begun <= entry.created && watermark.is_some_and(|time| entry.created < time.as_millis());
+        let least = of_stream().filter(is_at_its_place).filter(is_passed).count() as u64;
+        let most = of_stream().filter(|entry| entry.delay > 0 || !is_at_its_place(entry)).count() as u64;
+        if (least..=most).contains(&report.late) {
+            return Ok(());
+        }
+        let what = format!("{} reports {} late events, and {least} to {most} are", report.stream, report.late);
+        Err(Violation::new(Invariant::I1, what))
     }
 
     /// Which item it is.
@@ -259,14 +301,13 @@ impl Ledger {
         Ok(index)
     }
 
-    /// A sink took these.
+    /// A sink took the first `count` events of the batch that was judged.
     ///
     /// # Errors
     /// One of them was recorded before.
-    pub fn durable(&mut self, facts: &CallFacts, events: &[Event]) -> Result<(), Violation> {
-        for event in events {
-            let index = self.unchanged(event)?;
-            let Some(entry) = self.entries.get_mut(index) else { continue };
+    pub fn durable(&mut self, facts: &CallFacts, count: usize) -> Result<(), Violation> {
+        for index in self.judged.iter().take(count) {
+            let Some(entry) = self.entries.get_mut(*index) else { continue };
             // Asked for: what lies before the time since when all is remembered.
             let asked_again = facts.re_read.is_some_and(|wish| {
                 let around = wish.from.as_millis() - EDGE..=wish.to.as_millis() + EDGE;
@@ -274,23 +315,29 @@ impl Ledger {
             });
             if entry.recorded && !asked_again {
                 let since = entry.created - START;
-                let what = format!("{} (listed at {since} ms) was recorded before, and comes again", event.id);
+                let id = entry.id.as_deref().unwrap_or_default();
+                let what = format!("{id} (listed at {since} ms) was recorded before, and comes again");
                 return Err(Violation::new(Invariant::I3, what));
             }
             entry.durable += 1;
+            if let Some(open) = self.open.get_mut(place_of(entry.stream)) {
+                open.remove(&(entry.created, *index));
+            }
             self.done.events += 1;
+            if let Some(read) = self.done.read.get_mut(place_of(entry.stream)) {
+                read.events += 1;
+            }
         }
         Ok(())
     }
 
-    /// The batch is durable, and its last-run stored.
+    /// The batch that was judged is durable, and its last-run stored.
     ///
     /// # Errors
     /// The watermark goes back, or passes what was not delivered.
     pub fn recorded(&mut self, facts: &CallFacts, batch: &Batch, state: &LastRun) -> Result<(), Violation> {
-        for event in &batch.events {
-            let index = self.unchanged(event)?;
-            if let Some(entry) = self.entries.get_mut(index) {
+        for index in &self.judged {
+            if let Some(entry) = self.entries.get_mut(*index) {
                 entry.recorded = true;
             }
         }
@@ -323,8 +370,10 @@ impl Ledger {
 
     /// Everything that was listed at its own time and lies before the watermark is delivered.
     fn passed(&self, stream: Stream, watermark: Timestamp) -> Result<(), Violation> {
-        let is_before = |entry: &&Entry| entry.delay <= 0 && entry.created < watermark.as_millis();
-        match self.missing(stream).find(is_before) {
+        let open = self.open.get(place_of(stream));
+        let before = open.into_iter().flat_map(|open| open.range(..(watermark.as_millis(), 0)));
+        let mut entries = before.filter_map(|(_, index)| self.entries.get(*index));
+        match entries.find(|entry| self.is_missing(stream, entry)) {
             None => Ok(()),
             Some(entry) => {
                 let what = format!(
@@ -338,17 +387,19 @@ impl Ledger {
 
     /// Items that must be delivered some time, and are not.
     fn missing(&self, stream: Stream) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| self.is_missing(stream, entry))
+    }
+
+    fn is_missing(&self, stream: Stream, entry: &Entry) -> bool {
         let course = self.courses.get(place_of(stream));
         let from = course.and_then(|course| course.from).unwrap_or(i64::MAX);
         let gaps = course.map(|course| course.gaps.as_slice()).unwrap_or_default();
-        self.entries.iter().filter(move |entry| {
-            entry.stream == stream
-                && entry.is_wanted
-                && entry.durable == 0
-                && entry.created >= from
-                && entry.delay <= self.overlap
-                && !gaps.iter().any(|(from, to)| (*from..=*to).contains(&entry.created))
-        })
+        entry.stream == stream
+            && entry.is_wanted
+            && entry.durable == 0
+            && entry.created >= from
+            && entry.delay <= self.overlap
+            && !gaps.iter().any(|(from, to)| (*from..=*to).contains(&entry.created))
     }
 
     /// The world has settled.

@@ -73,16 +73,16 @@ impl Scenario {
         // Neighbouring numbers must not make similar worlds.
         let dice = &mut Dice::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5157_u64);
         let trouble = Trouble::draw(dice);
-        let mut nature = nature(dice, trouble, realm);
-        let mut knobs = knobs(dice, trouble);
+        let mut nature = nature(dice, trouble);
+        let knobs = knobs(dice, trouble);
         if nature.rate_limit.is_some() {
             // What is read again in each round must fit into what is allowed.
-            knobs.types.clear();
             nature.lists.iter_mut().for_each(|list| list.page_items = list.page_items.filter(|items| *items >= 20));
         }
         let length = dice.of([0, 20 * MINUTE, 2 * HOUR, 12 * HOUR, 2 * DAY]);
         let items = items(dice, trouble, &knobs, length);
         nature.lists.iter_mut().zip(Stream::ALL).for_each(|(list, stream)| make_readable(list, stream, &items));
+        nature.body_cap = (trouble.links && dice.chance(1, 3)).then(|| least_cap(&nature, &items));
         let steps = steps(dice, trouble, realm, &knobs, length);
         let settled = CallSpec {
             max_events: if trouble.small { dice.of([None, Some(3), Some(20)]) } else { None },
@@ -107,8 +107,21 @@ fn make_readable(list: &mut StreamSettings, stream: Stream, items: &[Item]) {
     }
 }
 
-fn nature(dice: &mut Dice, trouble: Trouble, realm: Realm) -> Nature {
-    let lists = [list(dice, trouble, realm), list(dice, trouble, realm), list(dice, trouble, realm)];
+/// The smallest answer that every host must take, in bytes: ten of the largest items, which are asked for at least, or what stands
+/// on one page because links hardly work.
+fn least_cap(nature: &Nature, items: &[Item]) -> usize {
+    let largest = items.iter().map(|item| item.raw().len()).max().unwrap_or_default();
+    let has_links = nature.lists.iter().all(|list| list.link_life == LinkLife::Unlimited);
+    let least = if has_links { LEAST_ASKED } else { items.len() };
+    // The envelope, and a comma for each item.
+    100 + least * (largest + 1)
+}
+
+/// Items that a page is asked for at least (`fetch::slice::LEAST_PAGE_AGAIN`).
+const LEAST_ASKED: usize = 10;
+
+fn nature(dice: &mut Dice, trouble: Trouble) -> Nature {
+    let lists = [list(dice, trouble), list(dice, trouble), list(dice, trouble)];
     let dates = !dice.chance(1, 8);
     // Fewer than the queries of one round would let no collector come to an end.
     let (requests, per_ms) = dice.of([(5, SECOND), (20, MINUTE), (60, MINUTE)]);
@@ -125,6 +138,7 @@ fn nature(dice: &mut Dice, trouble: Trouble, realm: Realm) -> Nature {
         dates,
         ahead: if trouble.clocks && dates { ahead(dice) } else { 0 },
         service_app: dice.chance(1, 4),
+        body_cap: None,
     }
 }
 
@@ -142,7 +156,7 @@ fn ahead(dice: &mut Dice) -> i64 {
     dice.of([-HOUR, -5 * MINUTE, -20 * SECOND, 700, 20 * SECOND, 5 * MINUTE, HOUR])
 }
 
-fn list(dice: &mut Dice, trouble: Trouble, realm: Realm) -> StreamSettings {
+fn list(dice: &mut Dice, trouble: Trouble) -> StreamSettings {
     let bound = |dice: &mut Dice| dice.of([Bound::Inclusive, Bound::Exclusive]);
     let link_life = match dice.below(6) {
         0 if trouble.links => LinkLife::Uses(1),
@@ -164,9 +178,11 @@ fn list(dice: &mut Dice, trouble: Trouble, realm: Realm) -> StreamSettings {
         link_window: dice.of([LinkWindow::Whole, LinkWindow::WithoutEnd, LinkWindow::Remembered]),
         link_style: dice.of(LinkStyle::ALL),
         link_life,
-        expired_link_status: match realm {
-            Realm::Honest => dice.of([400, 404, 410]),
-            Realm::Lying => dice.of([200, 400]),
+        // 200: an empty page without a link, like the end of a list. Where links die before anybody can follow them, nobody
+        // could tell.
+        expired_link_status: match link_life {
+            LinkLife::Millis(..10_000) => dice.of([400, 404, 410]),
+            _ => dice.of([200, 400, 404, 410]),
         },
         page_items: dice.of([None, Some(1), Some(3), Some(7), Some(20), Some(50)]),
         slow_above_listed: (trouble.links && dice.chance(1, 4)).then(|| dice.of([5, 40, 100])),
@@ -307,7 +323,7 @@ fn operator(dice: &mut Dice, trouble: Trouble, knobs: &Knobs) -> Step {
     }
     let to = dice.of([0, MINUTE, HOUR]);
     let from = to + dice.of([SECOND, 10 * MINUTE, 6 * HOUR, 2 * DAY]);
-    Step::ReRead { from, to, allow_repeats: true, call: call(dice, trouble, knobs) }
+    Step::ReRead { from, to, allow_repeats: dice.chance(1, 2), call: call(dice, trouble, knobs) }
 }
 
 fn call(dice: &mut Dice, trouble: Trouble, knobs: &Knobs) -> CallSpec {

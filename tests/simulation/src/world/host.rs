@@ -7,7 +7,7 @@ use cisco_webex_plugin::last_run::LastRun;
 use cisco_webex_plugin::stream::Stream;
 use cisco_webex_plugin::time::{Span, Timestamp};
 
-use super::job::{Job, Outcome};
+use super::task::{Outcome, Plan, Task};
 use super::{HostDefect, World};
 use crate::oracle::{CallFacts, Invariant, Violation};
 use crate::scenario::{Beside, CallSpec, Knobs, START, Sink, Store};
@@ -37,6 +37,14 @@ impl World<'_> {
         };
         self.pass(wait);
         Ok(after)
+    }
+
+    pub(super) fn follow(&mut self, ms: i64, spec: &CallSpec) -> Result<(), Violation> {
+        let end = self.now + ms;
+        while self.now < end {
+            self.call_and_wait(spec)?;
+        }
+        Ok(())
     }
 
     pub(super) fn re_read(
@@ -90,18 +98,20 @@ impl World<'_> {
             dates: self.scenario.nature.dates,
         };
         self.ledger.begin_call();
-        let (seed, moment) = (self.seed(), self.moment(begun));
-        let mut fetch = Job::fetch(seed, moment, Rc::clone(&self.settings), self.stored.clone(), request);
-        fetch.crash = spec.crash;
-        let mut jobs = vec![(0, fetch)];
+        let mut plans = vec![Plan { start: 0, task: Task::Fetch(request), crash: spec.crash }];
         if let Some((start, beside)) = spec.beside {
-            jobs.push((start, self.job_beside(beside)));
+            let task = match beside {
+                Beside::Test(user) => Task::Test(user),
+                Beside::Check => Task::Check,
+                Beside::SignIn(user) => Task::SignIn(user),
+            };
+            plans.push(Plan { start, task, crash: None });
         }
-        self.drive(&mut jobs, &spec.meanwhile)?;
+        let ended = self.drive(plans, &spec.meanwhile)?;
         self.stopping = false;
         self.ledger.done.calls += 1;
-        let Some((_, fetch)) = jobs.into_iter().next() else { return Ok(After::Failed) };
-        let facts = CallFacts { ended: fetch.ended, ahead: facts.ahead.max(self.ahead), ..facts };
+        let Some(fetch) = ended.into_iter().next() else { return Ok(After::Failed) };
+        let facts = CallFacts { ended: fetch.at, ahead: facts.ahead.max(self.ahead), ..facts };
         match fetch.outcome {
             Some(Outcome::Fetched(Ok(batch))) => self.take(spec, &facts, batch),
             Some(Outcome::Fetched(Err(failure))) => {
@@ -109,17 +119,6 @@ impl World<'_> {
                 Err(Violation::new(Invariant::I5, what))
             }
             _ => Ok(After::Failed),
-        }
-    }
-
-    fn job_beside(&mut self, beside: Beside) -> Job {
-        let (seed, moment, settings) = (self.seed(), self.moment(self.now), Rc::clone(&self.settings));
-        match beside {
-            Beside::Test(user) => Job::test(seed, moment, settings, user),
-            Beside::Check => Job::check(seed, moment, settings),
-            Beside::SignIn(user) => {
-                Job::sign_in(seed, moment, settings, user, Rc::clone(&self.tenant), super::account(user))
-            }
         }
     }
 
@@ -160,7 +159,7 @@ impl World<'_> {
         if self.defect == Some(HostDefect::AcknowledgesBeforeTheSink) {
             self.stored = Some(batch.last_run.clone());
         }
-        self.ledger.durable(facts, batch.events.get(..durable).unwrap_or_default())?;
+        self.ledger.durable(facts, durable)?;
         if let Sink::Late(ms) = spec.sink {
             self.pass(ms);
         }
@@ -176,9 +175,9 @@ impl World<'_> {
     /// What was written is what is read.
     fn read_back(&self, stored: &cisco_webex_plugin::last_run::Stored) -> Result<LastRun, Violation> {
         let now = Timestamp::from_millis(self.local_now());
-        let state = LastRun::read(Some(stored), &self.settings, now, [0; 16])
+        let state = LastRun::read(Some(stored.clone()), &self.settings, now, [0; 16])
             .map_err(|error| Violation::new(Invariant::I10, format!("a last-run is not read back: {error}")))?;
-        if state.write() != *stored {
+        if state.clone().write() != *stored {
             return Err(Violation::new(Invariant::I10, "a last-run is read back as another one"));
         }
         Ok(state)
@@ -215,15 +214,18 @@ impl World<'_> {
         let since = Timestamp::from_millis(self.local_now() - back);
         let streams = stream.map_or_else(|| self.settings.streams(), |stream| vec![stream]);
         let streams: Vec<_> = streams.into_iter().filter(|stream| self.knobs.is_on(*stream)).collect();
-        let mut state = LastRun::read(self.stored.as_ref(), &self.settings, now, [7; 16])
+        let mut state = LastRun::read(self.stored.clone(), &self.settings, now, [7; 16])
             .map_err(|error| Violation::new(Invariant::I10, error.to_string()))?;
-        for stream in streams {
+        for stream in streams.iter().copied() {
             self.trace.line(|| format!("RESET   {stream} to {since}"));
             let remembered = state.streams.get(&stream).map(|state| state.remembered);
             let gaps = state.reset(stream, &self.settings, since, now);
             self.ledger.reset(stream, since.as_millis(), remembered, &gaps);
         }
-        let stored = state.write();
+        let stored = match self.machine.as_ref().filter(|_| !streams.is_empty()) {
+            None => state.write(),
+            Some(machine) => machine.reset(&self.knobs, self.stored.clone(), &streams, since, now)?,
+        };
         self.read_back(&stored)?;
         self.stored = Some(stored);
         Ok(())

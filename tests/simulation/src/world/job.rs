@@ -1,25 +1,18 @@
 //! Runs of the core side by side: each is asked for its effects, answered, and perhaps killed.
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use cisco_webex_plugin::effect::{Answer, Effect, Io, Moment, Request, Run, Ticket, Turn};
-use cisco_webex_plugin::failure::Failure;
-use cisco_webex_plugin::fetch::{Batch, FetchRequest, fetch_events};
-use cisco_webex_plugin::last_run::Stored;
+use cisco_webex_plugin::fetch::fetch_events;
 use cisco_webex_plugin::settings::Settings;
 use cisco_webex_plugin::stream::User;
 use cisco_webex_plugin::{check, command};
 use host_harness::simulator::SimulatedTenant;
 
+use super::task::{Outcome, Plan, SIGN_IN_LINK, Task};
+use super::{World, account};
 use crate::scenario::Crash;
-
-/// What a run came to.
-pub(super) enum Outcome {
-    Fetched(Result<Batch, Failure>),
-    /// A command or a check; what it says is not judged here.
-    Done,
-    SignedIn(Result<(), String>),
-}
 
 /// A run, and when it dies.
 pub(super) struct Job {
@@ -44,85 +37,71 @@ pub(super) enum Happening {
     Secret(Ticket, Effect),
 }
 
-type Begin = Box<dyn FnOnce(Io) -> std::pin::Pin<Box<dyn Future<Output = Outcome>>>>;
+type Begin = Box<dyn FnOnce(Io) -> Pin<Box<dyn Future<Output = Outcome>>>>;
+
+impl World<'_> {
+    /// A run of the core that does this.
+    pub(super) fn job(&mut self, plan: Plan) -> Job {
+        let (seed, moment, settings) = (self.seed(), self.moment(self.now), Rc::clone(&self.settings));
+        let name = plan.task.name();
+        let begin: Begin = match plan.task {
+            Task::Fetch(request) => {
+                let stored = self.stored.clone();
+                Box::new(move |io| {
+                    Box::pin(async move { Outcome::Fetched(fetch_events(io, &settings, stored, &request).await) })
+                })
+            }
+            Task::Test(user) => Box::new(move |io| {
+                Box::pin(async move {
+                    let arguments = vec![("user".to_owned(), user.name().to_owned())];
+                    // Whether it works is the weather's business; what it does to the tokens is not.
+                    drop(command::run(io, &settings, "cisco-webex-oauth-test", arguments).await);
+                    Outcome::Done
+                })
+            }),
+            Task::Check => Box::new(move |io| {
+                Box::pin(async move {
+                    drop(check::run(io, Ok(Settings::clone(&settings))).await);
+                    Outcome::Done
+                })
+            }),
+            Task::SignIn(user) => {
+                let tenant = Rc::clone(&self.tenant);
+                Box::new(move |io| {
+                    Box::pin(async move { Outcome::SignedIn(sign_in(io, &settings, user, &tenant).await) })
+                })
+            }
+        };
+        Job::new(name, plan.crash, seed, moment, begin)
+    }
+}
+
+async fn sign_in(io: Io, settings: &Settings, user: User, tenant: &SimulatedTenant) -> Result<(), String> {
+    let arguments = |more: Option<(String, String)>| {
+        std::iter::once(("user".to_owned(), user.name().to_owned())).chain(more).collect::<Vec<_>>()
+    };
+    let begun = command::run(io.clone(), settings, "cisco-webex-oauth-start", arguments(None)).await;
+    let begun = begun.map_err(|failure| failure.message)?;
+    let link = begun.outputs.pointer(SIGN_IN_LINK).and_then(|link| link.as_str());
+    let led = tenant.approve(link.ok_or("no link")?, account(user)).map_err(|error| error.to_string())?;
+    let code = Some(("code".to_owned(), led));
+    let completed = command::run(io, settings, "cisco-webex-oauth-complete", arguments(code)).await;
+    completed.map(drop).map_err(|failure| failure.message)
+}
 
 impl Job {
-    fn new(name: &'static str, seed: [u8; 32], moment: Moment, begin: Begin) -> Self {
+    fn new(name: &'static str, crash: Option<Crash>, seed: [u8; 32], moment: Moment, begin: Begin) -> Self {
         Self {
             name,
             run: Some(Run::new(seed, moment, begin)),
             begun: 0,
             ended: 0,
             asked: 0,
-            crash: None,
+            crash,
             doomed: None,
             outcome: None,
             crashed: false,
         }
-    }
-
-    pub(super) fn fetch(
-        seed: [u8; 32],
-        moment: Moment,
-        settings: Rc<Settings>,
-        stored: Option<Stored>,
-        request: FetchRequest,
-    ) -> Self {
-        let begin = move |io| -> std::pin::Pin<Box<dyn Future<Output = Outcome>>> {
-            Box::pin(async move { Outcome::Fetched(fetch_events(io, &settings, stored.as_ref(), &request).await) })
-        };
-        Self::new("fetch", seed, moment, Box::new(begin))
-    }
-
-    pub(super) fn test(seed: [u8; 32], moment: Moment, settings: Rc<Settings>, user: User) -> Self {
-        let begin = move |io| -> std::pin::Pin<Box<dyn Future<Output = Outcome>>> {
-            Box::pin(async move {
-                let arguments = vec![("user".to_owned(), user.name().to_owned())];
-                // Whether it works is the weather's business; what it does to the tokens is not.
-                drop(command::run(io, &settings, "cisco-webex-oauth-test", arguments).await);
-                Outcome::Done
-            })
-        };
-        Self::new("oauth-test", seed, moment, Box::new(begin))
-    }
-
-    pub(super) fn check(seed: [u8; 32], moment: Moment, settings: Rc<Settings>) -> Self {
-        let begin = move |io| -> std::pin::Pin<Box<dyn Future<Output = Outcome>>> {
-            Box::pin(async move {
-                drop(check::run(io, Ok(Settings::clone(&settings))).await);
-                Outcome::Done
-            })
-        };
-        Self::new("check", seed, moment, Box::new(begin))
-    }
-
-    /// A person opens the link, agrees, and brings back where the browser was led.
-    pub(super) fn sign_in(
-        seed: [u8; 32],
-        moment: Moment,
-        settings: Rc<Settings>,
-        user: User,
-        tenant: Rc<SimulatedTenant>,
-        account: &'static str,
-    ) -> Self {
-        let begin = move |io: Io| -> std::pin::Pin<Box<dyn Future<Output = Outcome>>> {
-            Box::pin(async move {
-                let arguments = |more: Option<(String, String)>| {
-                    std::iter::once(("user".to_owned(), user.name().to_owned())).chain(more).collect::<Vec<_>>()
-                };
-                let signed_in = async {
-                    let begun = command::run(io.clone(), &settings, "cisco-webex-oauth-start", arguments(None)).await;
-                    let begun = begun.map_err(|failure| failure.message)?;
-                    let link = begun.outputs.pointer("/CiscoWebex/SignIn/url").and_then(|link| link.as_str());
-                    let led = tenant.approve(link.ok_or("no link")?, account).map_err(|error| error.to_string())?;
-                    let code = Some(("code".to_owned(), led));
-                    let completed = command::run(io, &settings, "cisco-webex-oauth-complete", arguments(code)).await;
-                    completed.map(drop).map_err(|failure| failure.message)
-                };
-                Outcome::SignedIn(signed_in.await)
-            })
-        };
-        Self::new("sign-in", seed, moment, Box::new(begin))
     }
 
     /// Goes on as far as it can; the effects that are to be carried out.

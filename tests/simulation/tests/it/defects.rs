@@ -4,7 +4,7 @@ use cisco_webex_plugin::defect::{self, Defect};
 use webex_simulation::scenario::{Realm, Scenario};
 use webex_simulation::shrink::shrink;
 use webex_simulation::soak::{Soak, run_one};
-use webex_simulation::world::HostDefect;
+use webex_simulation::world::{HostDefect, Subject};
 
 use crate::SEEDS;
 
@@ -12,12 +12,13 @@ use crate::SEEDS;
 #[track_caller]
 fn check(core: Option<Defect>, host: Option<HostDefect>) {
     let name = core.map_or_else(|| format!("{host:?}"), |core| format!("{core:?}"));
-    let soak = Soak { defect: core, host_defect: host, stop_at_first: true, ..Soak::of(0, SEEDS) };
+    let subject = Subject { defect: host, ..Subject::default() };
+    let soak = Soak { defect: core, subject, stop_at_first: true, ..Soak::of(0, SEEDS) };
     let summary = soak.run(|_| {});
     let found = summary.found.first().unwrap_or_else(|| panic!("{name} is not found in {SEEDS} worlds"));
     println!("{name}: found in world {} by {}", found.seed, found.violation);
     defect::set(None);
-    let sound = run_one(found.seed, Realm::Honest, None);
+    let sound = run_one(found.seed, Realm::Honest, Subject::default());
     assert_eq!(sound.violation, None, "{name}: world {} is broken without it too", found.seed);
 }
 
@@ -38,12 +39,12 @@ fn what_is_found_becomes_small() {
     defect::set(Some(Defect::NothingIsSeen));
     let (scenario, violation) = (0..SEEDS)
         .find_map(|seed| {
-            let violation = run_one(seed, Realm::Honest, None).violation?;
+            let violation = run_one(seed, Realm::Honest, Subject::default()).violation?;
             Some((Scenario::draw(seed, Realm::Honest), violation))
         })
         .unwrap();
-    let small = shrink(&scenario, &violation, None);
-    let again = shrink(&scenario, &violation, None);
+    let small = shrink(&scenario, &violation, Subject::default());
+    let again = shrink(&scenario, &violation, Subject::default());
     defect::set(None);
     assert_eq!(small.violation.invariant, violation.invariant);
     assert!(small.scenario.items.len() <= 2 && small.scenario.steps.len() <= 2, "{:#?}", small.scenario);

@@ -6,7 +6,7 @@ use host_harness::simulator::{
 };
 use webex_simulation::scenario::{CallSpec, DAY, HOUR, Item, Kind, Knobs, Nature, START, Scenario, Step, Weather};
 use webex_simulation::trace::Detail;
-use webex_simulation::world;
+use webex_simulation::world::{self, Subject};
 
 /// Items of each stream.
 const EACH: u32 = 400;
@@ -36,6 +36,7 @@ fn scenario(weather: Weather, rate_limit: Option<RateLimit>) -> Scenario {
             dates: true,
             ahead: 0,
             service_app: false,
+            body_cap: None,
         },
         knobs: Knobs {
             overlap: 600,
@@ -57,7 +58,7 @@ fn scenario(weather: Weather, rate_limit: Option<RateLimit>) -> Scenario {
 fn check(weather: Weather, rate_limit: Option<RateLimit>) {
     for seed in 0..8 {
         let scenario = Scenario { seed, ..scenario(weather.clone(), rate_limit.clone()) };
-        let outcome = world::run(&scenario, Detail::None, None);
+        let outcome = world::run(&scenario, Detail::None, Subject::default());
         assert_eq!(outcome.violation, None, "seed {seed}");
         assert_eq!(outcome.done.events, u64::from(EACH) * 3, "seed {seed}: not each once");
     }

@@ -8,8 +8,10 @@
     reason = "tests fail by panicking"
 )]
 
+mod component;
 mod defects;
 mod directed;
+mod rate;
 mod worlds;
 
 /// Worlds that a test run draws.
