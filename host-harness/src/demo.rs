@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::collect::{self, CollectError, Collector, End, Mode, Totals};
+use crate::config::keys::ORIGIN_SETTING;
 use crate::durable::DurableError;
 use crate::log::Log;
 use crate::runtime::{Failure, Plugin, Runtime, RuntimeError, Tenant, User, in_words};
@@ -258,6 +259,7 @@ impl Demo<'_> {
         let tenant = plugin
             .tenant()
             .settings(settings)
+            .origin_setting(ORIGIN_SETTING)
             .configured_secrets(secrets)
             // Its key lies in the same folder: both go with the demo.
             .secret_store(Store::file(&self.folder, KeySource::File(self.folder.join("demo.key")))?)

@@ -69,6 +69,7 @@ impl Session {
         let tenant = plugin
             .tenant()
             .settings(config.settings.clone())
+            .origin_setting(keys::ORIGIN_SETTING)
             .configured_secrets(config.secrets.clone())
             .secret_store(Arc::clone(&secrets).into())
             .way_out(config.way_out.clone())

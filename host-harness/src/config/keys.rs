@@ -88,6 +88,8 @@ pub struct Key {
 
 /// What `base_url` is in the table, for the host's own check of it.
 pub const BASE_URL: &str = "base_url";
+/// The setting of the plugin by which the operator names the origin.
+pub const ORIGIN_SETTING: &str = "base_url";
 /// The folder of state and secrets.
 pub const STATE_DIR: &str = "state_dir";
 /// Where the key of the stored secrets is.
@@ -160,7 +162,7 @@ const REDIRECT: &str = "\"http://127.0.0.1:8765/callback\"";
 
 /// Every key but those of `[[sink]]`, in the order of the template.
 pub const KEYS: &[Key] = &[
-    setting(BASE_URL, "base_url", Kind::Text).in_cortex("base_url").open("\"https://webexapis.com\""),
+    setting(BASE_URL, ORIGIN_SETTING, Kind::Text).in_cortex("base_url").open("\"https://webexapis.com\""),
     host(
         STATE_DIR,
         Kind::Text,

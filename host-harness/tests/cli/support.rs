@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use host_harness::config::Config;
+use host_harness::config::keys::ORIGIN_SETTING;
 use host_harness::runtime::{Plugin, Runtime};
 use host_harness::secrets::{SealedFile, Secret, Store};
 use host_harness::simulator::{
@@ -196,6 +197,7 @@ impl Webex {
         let tenant = plugin()
             .tenant()
             .settings(config.settings)
+            .origin_setting(ORIGIN_SETTING)
             .configured_secrets(config.secrets)
             .secret_store(Store::file(&config.state_dir, config.secrets_key).unwrap())
             .open()

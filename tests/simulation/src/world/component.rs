@@ -15,6 +15,7 @@ use cisco_webex_plugin::effect::{Effect, Request};
 use cisco_webex_plugin::last_run::Stored;
 use cisco_webex_plugin::stream::{Stream, User};
 use cisco_webex_plugin::time::Timestamp;
+use host_harness::config::keys::ORIGIN_SETTING;
 use host_harness::runtime::{self as host, Clock, Plugin, Random, Runtime, RuntimeError, Tenant};
 use host_harness::secrets::Store;
 use host_harness::simulator::{Delivery, SimulatedTenant};
@@ -144,7 +145,8 @@ impl World<'_> {
             for run in 0..plans.len() {
                 let door = Arc::new(Door::new(run, send.clone()));
                 let seed = self.dice.number();
-                let builder = plugin()?.tenant().settings(self.knobs.pairs()).clock(machine.clock.clone());
+                let builder = plugin()?.tenant().settings(self.knobs.pairs()).origin_setting(ORIGIN_SETTING);
+                let builder = builder.clock(machine.clock.clone());
                 let builder = builder.secret_store(Store::given(Arc::clone(&door) as _)).in_process(door);
                 let opened = builder.random(Random::Seeded(seed)).stop(stop.clone()).open().await;
                 tenants.push(opened.map_err(|error| Violation::new(Invariant::Host, error.to_string()))?);
