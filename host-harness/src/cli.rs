@@ -5,12 +5,15 @@ mod collect;
 mod commands;
 mod demo;
 mod error;
+mod harden;
 mod init;
+mod input;
 mod inspect;
 mod last_run;
 mod output;
 mod progress;
 mod run;
+mod secrets;
 mod session;
 mod signals;
 
@@ -66,6 +69,8 @@ enum Command {
     Commands(commands::Options),
     /// Show or change where collecting stands
     LastRun(last_run::Options),
+    /// Show, set and delete stored secrets, and change the key that seals them
+    Secrets(secrets::Options),
     /// Look at settings, sign-ins, streams, state and sinks
     Check,
     /// Write a commented settings file
@@ -76,6 +81,8 @@ enum Command {
 
 /// Parses the command line, runs it, and says how it went.
 pub fn main() -> ExitCode {
+    // Before anything is read that must not be seen.
+    harden::no_dumps();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // If even that cannot be written there is no one to tell.
@@ -131,6 +138,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Run(options) => run::run(global, &options).await,
         Command::Commands(options) => commands::run(global, &options).await,
         Command::LastRun(options) => last_run::run(global, options).await,
+        Command::Secrets(options) => secrets::run(global, options).await,
         Command::Check => check::run(global).await,
         Command::Init(options) => init::run(global, &options).await,
         Command::Inspect => inspect::run(global).await,

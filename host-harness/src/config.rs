@@ -1,4 +1,5 @@
-//! `webex.toml`: the host's settings and the plugin's, each a literal, `{ env = "NAME" }` or `{ file = "PATH" }`.
+//! `webex.toml`: the host's settings and the plugin's, each a literal, `{ env = "NAME" }` or `{ file = "PATH" }`; a secret also
+//! `{ store = true }`.
 //!
 //! Parsed once into [`Config`]; every error names the file, the line and the key. What a plugin's setting may be is the
 //! plugin's to say: here only its type and its place are known, and [`Config::place_of`] finds the line again.
@@ -17,14 +18,16 @@ use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
 
 use crate::collect::{Schedule, ScheduleError};
 use crate::net::{Origin, OriginError, WayOut};
-use crate::secrets::Secret;
-use keys::{Given, KEYS, Key, Target};
+use crate::secrets::{KeySource, Supplied};
+use keys::{KEYS, Key, Target};
 pub use network::NetworkError;
 pub use template::template;
 pub use value::ValueError;
+use value::{Value, Values};
 
 /// What `collect.interval` is where the file does not say.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
@@ -53,10 +56,13 @@ pub struct Config {
     /// Settings of the plugin, by its names.
     pub settings: BTreeMap<String, String>,
     /// Secrets of the plugin, by its names.
-    pub secrets: BTreeMap<String, Secret>,
+    pub secrets: BTreeMap<String, Supplied>,
+    /// Where the key is that seals the stored ones.
+    pub secrets_key: KeySource,
     file: PathBuf,
     /// Lines, by path of key.
     lines: BTreeMap<&'static str, usize>,
+    holds_secrets: bool,
 }
 
 /// Where in the file something is wrong.
@@ -184,7 +190,7 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        match std::fs::read_to_string(path) {
+        match std::fs::read_to_string(path).map(Zeroizing::new) {
             Ok(text) => Self::parse(&text, path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ConfigError::Missing(path.to_owned())),
             Err(source) => Err(ConfigError::Unreadable { path: path.to_owned(), source }),
@@ -209,9 +215,25 @@ impl Config {
     pub fn place_of(&self, setting: &str) -> Option<String> {
         let key = keys::of_setting(setting)?;
         Some(match self.lines.get(key.path) {
-            Some(line) => format!("{}:{line}: `{}`", self.file.display(), key.path),
+            Some(_) => format!("{}: `{}`", self.place_of_key(key), key.path),
             None => format!("`{}`, which {} does not hold", key.path, self.file.display()),
         })
+    }
+
+    /// File and line of a key that the file holds.
+    pub fn place_of_key(&self, key: &Key) -> String {
+        let line = self.lines.get(key.path).copied().unwrap_or(1);
+        Place { file: self.file.clone(), line }.to_string()
+    }
+
+    /// The file that was read.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Whether a secret stands in the file itself, so that the file must be closed to others.
+    pub fn holds_secrets(&self) -> bool {
+        self.holds_secrets
     }
 }
 
@@ -224,9 +246,10 @@ struct Reader<'a> {
 /// What the walk over the file has found.
 #[derive(Default)]
 struct Found {
-    values: BTreeMap<&'static str, String>,
+    values: Values,
     lines: BTreeMap<&'static str, usize>,
     sinks: Vec<PathBuf>,
+    holds_secrets: bool,
 }
 
 impl Reader<'_> {
@@ -265,19 +288,20 @@ impl Reader<'_> {
             let known = KEYS.iter().map(|key| key.path).chain(tables).chain([SINK]);
             return Err(ConfigError::Unknown { place: place(), key: path.to_owned(), hint: nearest_key(path, known) });
         };
-        let folder = self.folder();
-        let text = value::resolve(value.get_ref(), key.kind, key.given, folder)
-            .map_err(|source| ConfigError::Value { place: place(), key: path.to_owned(), source })?;
         found.lines.insert(key.path, place().line);
-        if !text.is_empty() {
-            found.values.insert(key.path, text);
+        let value = value.get_ref();
+        let read = value::read(value, key, self.folder());
+        let read = read.map_err(|source| ConfigError::Value { place: place(), key: path.to_owned(), source })?;
+        if let Some(read) = read {
+            found.holds_secrets |= matches!((&read, value), (Value::Secret(_), DeValue::String(_)));
+            found.values.insert(key.path, read);
         }
         Ok(())
     }
 
     /// What a table must hold once it is there.
     fn require(&self, table: &str, span: &Range<usize>, found: &Found) -> Result<(), ConfigError> {
-        let missing = |key: &&Key| key.needed && key.parts().0 == table && !found.values.contains_key(key.path);
+        let missing = |key: &&Key| key.needed && key.parts().0 == table && !found.values.has(key.path);
         let Some(key) = KEYS.iter().find(missing) else { return Ok(()) };
         let mut place = self.place(span);
         if let Some(line) = found.lines.get(key.path) {
@@ -312,10 +336,9 @@ impl Reader<'_> {
                 None => return Err(refuse(sink.span(), "a sink needs `type`")),
             }
             let Some(path) = table.get("path") else { return Err(refuse(sink.span(), "a sink needs `path`")) };
-            let text =
-                value::resolve(path.get_ref(), keys::Kind::Text, Given::Anywhere, self.folder()).map_err(|source| {
-                    ConfigError::Value { place: self.place(&path.span()), key: "sink.path".into(), source }
-                })?;
+            let text = value::text(path.get_ref(), keys::Kind::Text, self.folder()).map_err(|source| {
+                ConfigError::Value { place: self.place(&path.span()), key: "sink.path".into(), source }
+            })?;
             let to = if text == "-" { PathBuf::from("-") } else { self.folder().join(&text) };
             if text.is_empty() {
                 return Err(refuse(path.span(), "`path` is empty"));
@@ -330,26 +353,28 @@ impl Reader<'_> {
 
     fn assemble(&self, found: Found) -> Result<Config, ConfigError> {
         let place = |key: &str| Place { file: self.path.to_owned(), line: found.lines.get(key).copied().unwrap_or(1) };
-        if let Some(url) = found.values.get(keys::BASE_URL) {
+        if let Some(url) = found.values.text(keys::BASE_URL) {
             Origin::parse(url).map_err(|source| ConfigError::BaseUrl { place: place(keys::BASE_URL), source })?;
         }
-        let interval = match found.values.get(keys::INTERVAL) {
+        let interval = match found.values.text(keys::INTERVAL) {
             None => DEFAULT_INTERVAL,
             Some(text) => humantime::parse_duration(text)
                 .ok()
                 .filter(|interval| *interval >= LEAST_INTERVAL)
                 .ok_or_else(|| ConfigError::Interval { place: place(keys::INTERVAL), key: keys::INTERVAL })?,
         };
-        let reaudit = found.values.get(keys::REAUDIT).map(|text| text.parse::<Schedule>()).transpose();
+        let reaudit = found.values.text(keys::REAUDIT).map(str::parse::<Schedule>).transpose();
         let reaudit = reaudit.map_err(|source| ConfigError::ReAudit { place: place(keys::REAUDIT), source })?;
         let way_out = network::way_out(&found.values, self.folder()).map_err(|(key, source)| ConfigError::Network {
             place: place(key),
             key,
             source,
         })?;
-        let state_dir = found.values.get(keys::STATE_DIR).map_or(DEFAULT_STATE_DIR, String::as_str);
+        let state_dir = found.values.text(keys::STATE_DIR).unwrap_or(DEFAULT_STATE_DIR);
+        let state_dir = self.folder().join(state_dir);
         let mut config = Config {
-            state_dir: self.folder().join(state_dir),
+            secrets_key: found.values.key_source(keys::SECRETS_KEY).unwrap_or_else(|| KeySource::beside(&state_dir)),
+            state_dir,
             interval,
             reaudit,
             way_out,
@@ -358,16 +383,21 @@ impl Reader<'_> {
             secrets: BTreeMap::new(),
             file: self.path.to_owned(),
             lines: found.lines,
+            holds_secrets: found.holds_secrets,
         };
-        for (path, text) in found.values {
-            match keys::of_path(path).map(|key| key.target) {
-                Some(Target::Setting(name)) => {
+        for (path, value) in found.values {
+            match (keys::of_path(path).map(|key| key.target), value) {
+                (Some(Target::Setting(name)), Value::Text(text)) => {
                     config.settings.insert(name.to_owned(), text);
                 }
-                Some(Target::Secret(name)) => {
-                    config.secrets.insert(name.to_owned(), text.into());
+                (Some(Target::Secret(name)), Value::Secret(secret)) => {
+                    config.secrets.insert(name.to_owned(), secret.into());
                 }
-                Some(Target::Host) | None => {}
+                (Some(Target::Secret(name)), Value::InStore) => {
+                    config.secrets.insert(name.to_owned(), Supplied::InStore);
+                }
+                // The host's own: taken up above.
+                _ => {}
             }
         }
         Ok(config)

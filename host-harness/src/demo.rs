@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::collect::{self, CollectError, Collector, End, Mode, Totals};
+use crate::config::keys::ORIGIN_SETTING;
 use crate::durable::DurableError;
 use crate::log::Log;
 use crate::runtime::{Failure, Plugin, Runtime, RuntimeError, Tenant, User, in_words};
-use crate::secrets::{Secret, Store};
+use crate::secrets::{KeySource, Secret, Store};
 use crate::simulator::{
     ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, AuthorizeError, Endpoint, Fault, Latency, LiveRates, OFFICER,
     OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET, REDIRECT_URI, RetryAfter, ScriptedFault, SimulatedTenant, Stream,
@@ -258,8 +259,10 @@ impl Demo<'_> {
         let tenant = plugin
             .tenant()
             .settings(settings)
+            .origin_setting(ORIGIN_SETTING)
             .configured_secrets(secrets)
-            .secret_store(Store::file(&self.folder)?)
+            // Its key lies in the same folder: both go with the demo.
+            .secret_store(Store::file(&self.folder, KeySource::File(self.folder.join("demo.key")))?)
             .log(self.log.clone())
             .stop(stop)
             .open()

@@ -3,9 +3,12 @@
 //! A file is replaced, never edited: the new text is written beside it, forced to the disk, renamed over it, and the folder
 //! is forced to the disk. After a crash the name holds the old text or the new one.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 /// Why a file could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -70,13 +73,36 @@ const STAGED: &str = ".staged-";
 
 /// Puts `bytes` under `path`, readable by this account alone (0600); on the disk when it returns.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
-    let parent = parent(path);
-    let mut staged =
-        tempfile::Builder::new().prefix(STAGED).tempfile_in(parent).map_err(DurableError::io("write beside", path))?;
+    let staged = stage(path, bytes)?;
+    staged.persist(path).map_err(|error| error.error).map_err(DurableError::io("replace", path))?;
+    sync_folder(parent(path))
+}
+
+/// Like [`replace`], where there is no such file yet. False: there is one, and it stays as it is.
+pub fn create(path: &Path, bytes: &[u8]) -> Result<bool, DurableError> {
+    match stage(path, bytes)?.persist_noclobber(path) {
+        Ok(_) => sync_folder(parent(path)).map(|()| true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(DurableError::io("create", path)(error.error)),
+    }
+}
+
+/// `bytes` on the disk, beside the place where they belong.
+fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, DurableError> {
+    let prefix = staged_name(path);
+    let staged = tempfile::Builder::new().prefix(&prefix).tempfile_in(parent(path));
+    let mut staged = staged.map_err(DurableError::io("write beside", path))?;
     staged.write_all(bytes).map_err(DurableError::io("write beside", path))?;
     staged.as_file().sync_all().map_err(DurableError::io("write beside", path))?;
-    staged.persist(path).map_err(|error| error.error).map_err(DurableError::io("replace", path))?;
-    sync_folder(parent)
+    Ok(staged)
+}
+
+/// How a text is named that is on its way to `path`.
+fn staged_name(path: &Path) -> OsString {
+    let mut name = OsString::from(STAGED);
+    name.push(path.file_name().unwrap_or_default());
+    name.push("-");
+    name
 }
 
 /// Forces the names in a folder to the disk.
@@ -100,6 +126,31 @@ pub(crate) fn staged(folder: &Path) -> impl Iterator<Item = PathBuf> {
     entries
         .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(STAGED.as_bytes()))
         .map(|entry| entry.path())
+}
+
+/// Texts that are, or were when a process died, on their way to `path`, in a folder that may hold others' files.
+pub(crate) fn staged_for(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let prefix = staged_name(path);
+    staged(parent(path)).filter(move |staged| {
+        let name = staged.file_name().unwrap_or_default();
+        name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes())
+    })
+}
+
+/// Whether a file that should be secret is: nobody else can read it. One that another account has put there for this one, as
+/// a mounted secret, may be read by its group, since this account gets at it no other way.
+pub fn is_closed(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let file = fs::metadata(path)?;
+        let own = file.uid() == rustix::process::geteuid().as_raw();
+        let open = if own { 0o077 } else { 0o037 };
+        Ok(file.mode() & open == 0)
+    }
+    // Elsewhere the rights are those of the folder, by inheritance.
+    #[cfg(not(unix))]
+    fs::metadata(path).map(|_| true)
 }
 
 /// The text of a file, or none if there is no such file.
@@ -194,6 +245,17 @@ mod tests {
     }
 
     #[test]
+    fn a_created_file_is_whole_and_one_that_is_there_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        assert!(create(&path, b"one").unwrap());
+        assert!(!create(&path, b"two").unwrap());
+        assert_eq!(read(&path).unwrap().unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing staged is left");
+        assert!(is_closed(&path).unwrap());
+    }
+
+    #[test]
     fn a_second_holder_is_told_the_file_and_the_pid() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
@@ -228,6 +290,11 @@ mod tests {
         assert!(!folder.path().join(".staged-Ab12").exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         sweep(&folder.path().join("none"));
+        for name in [".staged-my.key-Ab12", ".staged-my.keys-Ab12", "my.key"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let staged: Vec<_> = staged_for(&folder.path().join("my.key")).collect();
+        assert_eq!(staged, [folder.path().join(".staged-my.key-Ab12")]);
     }
 
     #[cfg(unix)]

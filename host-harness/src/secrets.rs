@@ -1,11 +1,20 @@
-//! What must not be printed: secrets that a person has configured, and those that the plugin writes.
+//! What must not be printed: secrets that a person has configured, and those that are kept in a store.
 //!
 //! [`Secrets`] is the view of one tenant: it knows which names the plugin may use and which it may write. Behind it a
-//! [`Store`] keeps what was written; the configured ones are an overlay that is only read. An encrypted store is one more
-//! case of [`Store`].
+//! [`Store`] keeps what was written, sealed in a file; the configured ones are an overlay that is only read.
+//!
+//! Values live in [`Secret`] and keys in `Key`, which are wiped when they are dropped, and pass through buffers that are wiped too.
+//! What cannot be wiped is not this room's: the copy that the engine takes of a value on its way to the plugin, the plugin's memory
+//! (given back with the instance after each call), headers, forms and TLS buffers of a request, and the environment.
 
+mod content;
+mod error;
 mod file;
+mod key;
+mod keyring;
 mod memory;
+mod sealed;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,107 +22,13 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use rand::TryRngCore;
-use rand::rngs::OsRng;
-use sha2::{Digest, Sha256};
-
 use crate::durable::DurableError;
-use file::FileStore;
+pub use error::{Fault, SecretsError, StoreError};
+pub(crate) use file::now;
+pub use file::{Condition, Listed, Rekeyed, SealedFile};
+pub use key::{KeyId, KeySource, NotAPlace};
 use memory::MemoryStore;
-
-/// A value that cannot be printed by accident.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The value, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(value: String) -> Self {
-        Self(value)
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(value: &str) -> Self {
-        Self(value.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-/// Which write of a name this is; opaque, and never used for two values of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revision(String);
-
-impl Revision {
-    /// A new one: 128 random bits, so that two processes, or a name that was deleted between, never give the same.
-    fn fresh() -> Result<Self, SecretsError> {
-        let mut bytes = [0; 16];
-        OsRng.try_fill_bytes(&mut bytes).map_err(|error| SecretsError::Unavailable(error.to_string()))?;
-        Ok(Self(format!("{:032x}", u128::from_be_bytes(bytes))))
-    }
-
-    /// The one of a configured value: the same in every process as long as the value is.
-    fn of_configured(name: &str, value: &Secret) -> Self {
-        let mut hash = Sha256::new();
-        for part in ["configured secret", name, value.expose()] {
-            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(part);
-        }
-        // 64 bits tell changes apart and are too few to be a check on a guessed value worth having.
-        let short: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("configured-{short}"))
-    }
-
-    /// As the plugin sees it.
-    pub fn into_text(self) -> String {
-        self.0
-    }
-}
-
-impl From<String> for Revision {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-/// A value and which write of it this is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Versioned {
-    /// The value.
-    pub value: Secret,
-    /// Which write.
-    pub revision: Revision,
-}
-
-/// Why a secret cannot be read or written. Never holds a value.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretsError {
-    /// The store cannot be used now.
-    #[error("the store of secrets cannot be used: {0}")]
-    Unavailable(String),
-    /// A name that the plugin may not use, or not write.
-    #[error("the plugin may not use this secret in this way")]
-    Denied,
-    /// Another call has written in between.
-    #[error("the secret has changed in between")]
-    Conflict,
-}
-
-impl From<DurableError> for SecretsError {
-    fn from(error: DurableError) -> Self {
-        Self::Unavailable(error.to_string())
-    }
-}
+pub use secret::{Revision, Secret, Versioned};
 
 /// Where written secrets are kept. Clones share it.
 #[derive(Clone)]
@@ -122,8 +37,14 @@ pub struct Store(Kind);
 #[derive(Clone)]
 enum Kind {
     Memory(Arc<MemoryStore>),
-    File(Arc<FileStore>),
+    File(Arc<SealedFile>),
     Given(Arc<dyn GivenStore>),
+}
+
+impl From<Arc<SealedFile>> for Store {
+    fn from(file: Arc<SealedFile>) -> Self {
+        Self(Kind::File(file))
+    }
 }
 
 /// A store that somebody else brings, such as a test whose store fails.
@@ -145,12 +66,12 @@ impl Store {
         Self(Kind::Memory(Arc::default()))
     }
 
-    /// `secrets.json` in `folder`, which is made if need be; readable by this account alone.
+    /// `secrets.json` in `folder`, which is made if need be, sealed with the key that is in `key`.
     ///
     /// # Errors
     /// The folder cannot be made, or others may write to it.
-    pub fn file(folder: &Path) -> Result<Self, DurableError> {
-        Ok(Self(Kind::File(Arc::new(FileStore::open(folder)?))))
+    pub fn file(folder: &Path, key: KeySource) -> Result<Self, DurableError> {
+        Ok(Arc::new(SealedFile::open(folder, key)?).into())
     }
 
     /// What `store` keeps.
@@ -162,7 +83,7 @@ impl Store {
         let name = name.to_owned();
         match self.0.clone() {
             Kind::Memory(store) => Ok(store.get(&name)),
-            Kind::File(store) => blocking(move || store.get(&name)).await,
+            Kind::File(store) => blocking(move || Ok(store.get(&name)?)).await,
             Kind::Given(store) => store.get(&name).await,
         }
     }
@@ -190,22 +111,50 @@ impl fmt::Debug for Store {
 /// What a compare-and-set expects to find; none: no such secret.
 type Expected = Option<Revision>;
 
+/// What a store keeps, by name.
+type Contents = BTreeMap<String, Kept>;
+
+/// What is kept under one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kept {
+    value: Secret,
+    revision: Revision,
+    /// Milliseconds since the epoch; none: it was written before times were kept.
+    written: Option<i64>,
+}
+
 /// Compares what is kept under `name` with `expected` and changes it: a value, or none to delete.
 fn compare_and_set(
-    kept: &mut BTreeMap<String, Versioned>,
+    kept: &mut Contents,
     name: &str,
     expected: &Expected,
     value: Option<Secret>,
+    now: i64,
 ) -> Result<Revision, SecretsError> {
     if kept.get(name).map(|kept| &kept.revision) != expected.as_ref() {
         return Err(SecretsError::Conflict);
     }
     let revision = Revision::fresh()?;
     match value {
-        Some(value) => kept.insert(name.to_owned(), Versioned { value, revision: revision.clone() }),
+        Some(value) => kept.insert(name.to_owned(), Kept { value, revision: revision.clone(), written: Some(now) }),
         None => kept.remove(name),
     };
     Ok(revision)
+}
+
+/// How a person has supplied a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Supplied {
+    /// This value.
+    Value(Secret),
+    /// What a person has put into the store under its name, if anything.
+    InStore,
+}
+
+impl From<Secret> for Supplied {
+    fn from(value: Secret) -> Self {
+        Self::Value(value)
+    }
 }
 
 /// One tenant's secrets, as its plugin may use them. Clones share the store.
@@ -213,18 +162,18 @@ fn compare_and_set(
 pub struct Secrets {
     /// Names that the plugin may read, and whether it may write them.
     uses: Arc<BTreeMap<String, bool>>,
-    configured: Arc<BTreeMap<String, Secret>>,
+    supplied: Arc<BTreeMap<String, Supplied>>,
     store: Store,
 }
 
 impl Secrets {
-    /// `uses`: names and whether the plugin writes them; `configured`: values that a person has set.
+    /// `uses`: names and whether the plugin writes them; `supplied`: what a person has set.
     pub fn new(
         uses: impl IntoIterator<Item = (String, bool)>,
-        configured: BTreeMap<String, Secret>,
+        supplied: BTreeMap<String, Supplied>,
         store: Store,
     ) -> Self {
-        Self { uses: Arc::new(uses.into_iter().collect()), configured: Arc::new(configured), store }
+        Self { uses: Arc::new(uses.into_iter().collect()), supplied: Arc::new(supplied), store }
     }
 
     /// The value, or none.
@@ -232,10 +181,16 @@ impl Secrets {
     /// # Errors
     /// The name is not the plugin's, or the store cannot be read.
     pub async fn get(&self, name: &str) -> Result<Option<Versioned>, SecretsError> {
-        self.uses.get(name).ok_or(SecretsError::Denied)?;
-        // What a person has set counts as long as it is set.
-        if let Some(value) = self.configured.get(name) {
-            return Ok(Some(Versioned { value: value.clone(), revision: Revision::of_configured(name, value) }));
+        let is_written = *self.uses.get(name).ok_or(SecretsError::Denied)?;
+        match self.supplied.get(name) {
+            // What a person has set counts as long as it is set.
+            Some(Supplied::Value(value)) => {
+                return Ok(Some(Versioned { value: value.clone(), revision: Revision::of_configured(name, value) }));
+            }
+            Some(Supplied::InStore) => {}
+            // What a person has put into the store counts only where the settings say so.
+            None if is_written => {}
+            None => return Ok(None),
         }
         self.store.get(name).await
     }
@@ -262,7 +217,7 @@ impl Secrets {
     }
 
     async fn write(&self, name: &str, expected: Expected, value: Option<Secret>) -> Result<Revision, SecretsError> {
-        if self.uses.get(name) != Some(&true) || self.configured.contains_key(name) {
+        if self.uses.get(name) != Some(&true) || self.supplied.contains_key(name) {
             return Err(SecretsError::Denied);
         }
         self.store.write(name, expected, value).await
@@ -275,7 +230,7 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, SecretsError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(answer) => answer,
-        Err(error) => Err(SecretsError::Unavailable(error.to_string())),
+        Err(error) => Err(StoreError::GivenUp(error.to_string()).into()),
     }
 }
 
@@ -286,7 +241,8 @@ mod tests {
 
     fn secrets(store: Store) -> Secrets {
         let uses = [("tokens".to_owned(), true), ("password".to_owned(), false)];
-        Secrets::new(uses, BTreeMap::from([("password".to_owned(), "fake-password".into())]), store)
+        let password = Supplied::Value("fake-password".into());
+        Secrets::new(uses, BTreeMap::from([("password".to_owned(), password)]), store)
     }
 
     async fn check_compare_and_set(store: Store) {
@@ -312,7 +268,8 @@ mod tests {
     #[tokio::test]
     async fn a_write_with_another_revision_is_a_conflict_in_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        check_compare_and_set(Store::file(&folder.path().join("state")).unwrap()).await;
+        let state = folder.path().join("state");
+        check_compare_and_set(Store::file(&state, KeySource::beside(&state)).unwrap()).await;
     }
 
     #[tokio::test]
@@ -332,7 +289,8 @@ mod tests {
         let mut writers = Vec::new();
         for number in 0..8 {
             // A store each, as in a process each.
-            let secrets = secrets(Store::file(folder.path()).unwrap());
+            let state = folder.path().join("state");
+            let secrets = secrets(Store::file(&state, KeySource::beside(&state)).unwrap());
             writers.push(tokio::spawn(async move {
                 secrets.replace("tokens", None, number.to_string().into()).await.is_ok()
             }));
@@ -344,17 +302,30 @@ mod tests {
         assert_eq!(won, 1);
     }
 
-    #[test]
-    fn a_secret_cannot_be_printed() {
-        let versioned = Versioned { value: "fake-token".into(), revision: Revision::fresh().unwrap() };
-        assert!(!format!("{versioned:?}").contains("fake-token"));
-        assert!(!format!("{:?}", secrets(Store::memory())).contains("fake-password"));
+    #[tokio::test]
+    async fn what_a_person_put_into_the_store_counts_only_where_the_settings_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let file = Arc::new(SealedFile::open(&state, KeySource::beside(&state)).unwrap());
+        file.set("password", "fake-stored".into()).unwrap();
+        let of = |supplied: &[(&str, Supplied)]| {
+            let supplied = supplied.iter().map(|(name, supplied)| ((*name).to_owned(), supplied.clone()));
+            Secrets::new([("password".to_owned(), false)], supplied.collect(), Arc::clone(&file).into())
+        };
+        assert_eq!(of(&[]).get("password").await.unwrap(), None);
+        let stored = of(&[("password", Supplied::InStore)]);
+        let password = stored.get("password").await.unwrap().unwrap();
+        assert_eq!(password.value.expose(), "fake-stored");
+        let write = stored.replace("password", Some(password.revision), "x".into()).await;
+        assert!(matches!(write, Err(SecretsError::Denied)), "the plugin still only reads it");
+        let set = of(&[("password", Supplied::Value("fake-set".into()))]);
+        assert_eq!(set.get("password").await.unwrap().unwrap().value.expose(), "fake-set");
+        file.delete("password").unwrap();
+        assert_eq!(stored.get("password").await.unwrap(), None);
     }
 
     #[test]
-    fn a_configured_value_keeps_its_revision_until_it_changes() {
-        let of = |value: &str| Revision::of_configured("password", &value.into());
-        assert_eq!(of("one"), of("one"));
-        assert_ne!(of("one"), of("two"));
+    fn the_secrets_of_a_tenant_cannot_be_printed() {
+        assert!(!format!("{:?}", secrets(Store::memory())).contains("fake-password"));
     }
 }

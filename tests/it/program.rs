@@ -5,6 +5,8 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use host_harness::config::Config;
+use host_harness::secrets::SealedFile;
 use host_harness::simulator::{
     ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET, REDIRECT_URI,
     SimulatedTenant, Stream, TenantSettings,
@@ -132,6 +134,14 @@ impl Place {
 
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// The values that the store of secrets keeps.
+    pub(crate) fn stored_secrets(&self) -> Vec<String> {
+        let config = Config::load(&self.path("webex.toml")).unwrap();
+        let store = SealedFile::open(&config.state_dir, config.secrets_key).unwrap();
+        let names = store.list().unwrap().into_iter().map(|listed| listed.name);
+        names.map(|name| store.get(&name).unwrap().unwrap().value.expose().to_owned()).collect()
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {

@@ -51,7 +51,7 @@ async fn the_program_shows_no_secret_even_at_its_most_talkative() {
         let argument = format!("user={user}");
         let began = place.run(&["-vv", "run", "cisco-webex-oauth-start", &argument, "--json"]).await.exits(0);
         shown += &format!("{}{}", began.stdout, began.stderr);
-        secrets.extend(secrets_in(&place.read("webex-state/secrets.json")));
+        secrets.extend(place.stored_secrets().iter().flat_map(|kept| secrets_in(kept)));
         let outputs: serde_json::Value = serde_json::from_str(&began.stdout).unwrap();
         let redirected =
             place.webex.approve(outputs["CiscoWebex"]["SignIn"]["url"].as_str().unwrap(), account).unwrap();
@@ -64,7 +64,7 @@ async fn the_program_shows_no_secret_even_at_its_most_talkative() {
             let ran = place.run_with_input(&complete, input).await.exits(code);
             shown += &format!("{}{}", ran.stdout, ran.stderr);
         }
-        secrets.extend(secrets_in(&place.read("webex-state/secrets.json")));
+        secrets.extend(place.stored_secrets().iter().flat_map(|kept| secrets_in(kept)));
     }
     // Two client secrets, two verifiers, two codes, two tokens each.
     assert!(secrets.len() >= 10, "{} secrets were found", secrets.len());
@@ -77,7 +77,7 @@ async fn the_program_shows_no_secret_even_at_its_most_talkative() {
         let ran = place.run(arguments).await;
         shown += &format!("{}{}", ran.stdout, ran.stderr);
     }
-    secrets.extend(secrets_in(&place.read("webex-state/secrets.json")));
+    secrets.extend(place.stored_secrets().iter().flat_map(|kept| secrets_in(kept)));
     for (_, bytes) in place.files("webex-state/last-run") {
         shown += &String::from_utf8_lossy(&bytes);
     }

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use host_harness::config::keys::ORIGIN_SETTING;
 use host_harness::log::Log;
 use host_harness::runtime::{
     Batch, Clock, Event, Failure, FetchRequest, LastRun, Next, Outcome, Plugin, Random, Report, Runtime, Tenant,
@@ -82,6 +83,7 @@ impl Setup {
         let tenant = plugin()
             .tenant()
             .settings(self.settings.clone())
+            .origin_setting(ORIGIN_SETTING)
             .configured_secrets(secrets)
             .secret_store(self.store.clone())
             .clock(self.clock.clone())

@@ -11,11 +11,13 @@ use super::{CliError, Exit, Global, output, session};
 use crate::config::Config;
 use crate::durable;
 use crate::runtime::{Description, Finding, Verdict};
+use crate::secrets::{Condition, KeySource};
 use crate::stop::Stop;
 
 pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
     let session = Session::open(global, session::log(global, None), Stop::new()).await?;
     let mut findings = host(&session.config);
+    findings.extend(secrets(&session).await);
     let stored = match session.state.load() {
         Ok(stored) => session.tenant.get_last_run(stored.as_ref()).await?.err().map(CliError::plugin),
         Err(error) => Some(error.into()),
@@ -54,6 +56,37 @@ fn host(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// The store of secrets and its key, and the settings file where it holds secrets itself.
+async fn secrets(session: &Session) -> Vec<Finding> {
+    let (file, place) = (session.secrets.path(), session.secrets.place());
+    let mut findings = vec![match session.secrets_ready().await {
+        Ok(Condition::Empty) => {
+            ok("secrets", &format!("none is kept yet; they will be sealed with the key in {place}"))
+        }
+        Ok(Condition::Sealed(key)) => {
+            ok("secrets", &format!("{} is sealed with the key {key} in {place}", file.display()))
+        }
+        // A setting, the key, or the disk: the exit code says which.
+        Err(error) => {
+            let code = if error.exit() == Exit::Usage { "invalid-setting" } else { "secrets-unavailable" };
+            fail("secrets", code, &error.line(), "")
+        }
+    }];
+    if let KeySource::File(key) = place
+        && key.starts_with(&session.config.state_dir)
+    {
+        let text = "the key of the secrets lies in the state folder, so that a copy of the folder opens them";
+        findings.push(warn("secrets", "key-beside-secrets", text, "name a place outside of it as `secrets.key`"));
+    }
+    let settings = session.config.file();
+    if session.config.holds_secrets() && durable::is_closed(settings).is_ok_and(|closed| !closed) {
+        let text = format!("{} holds a secret and can be read by other accounts", settings.display());
+        let remedy = format!("run `chmod 600 {}`, or keep the secret in the store", settings.display());
+        findings.push(warn("settings file", "exposed", &text, &remedy));
+    }
+    findings
+}
+
 fn sink(path: &Path) -> Finding {
     if path == Path::new("-") {
         return ok("sink", "events go to standard output");
@@ -78,6 +111,10 @@ fn sink(path: &Path) -> Finding {
 
 fn ok(subject: &str, text: &str) -> Finding {
     finding(subject, Verdict::Ok, "ok", text, "")
+}
+
+fn warn(subject: &str, code: &str, text: &str, remedy: &str) -> Finding {
+    finding(subject, Verdict::Warn, code, text, remedy)
 }
 
 fn fail(subject: &str, code: &str, text: &str, remedy: &str) -> Finding {

@@ -32,8 +32,9 @@ fn reach(text: &str) -> Result<Reach, ScheduleError> {
 pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliError> {
     let stop = Stop::new();
     let mut progress = Progress::new();
-    let Session { config, tenant, state, .. } =
-        Session::open(global, session::log(global, progress.bars()), stop.clone()).await?;
+    let session = Session::open(global, session::log(global, progress.bars()), stop.clone()).await?;
+    session.secrets_ready().await?;
+    let Session { config, tenant, state, .. } = session;
     let mut writer = state.writer()?;
     let (mut sinks, mended) = Sinks::open(&config.sinks)?;
     if let Some(sentence) = look_back(&writer, &mut sinks, &mended)? {

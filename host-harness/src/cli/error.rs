@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigError, keys};
 use crate::demo::DemoError;
 use crate::durable::DurableError;
 use crate::runtime::{Failure, RuntimeError, in_words};
-use crate::secrets::SecretsError;
+use crate::secrets::StoreError;
 use crate::sink::SinkError;
 use crate::state::StateError;
 
@@ -77,7 +77,7 @@ pub enum CliError {
     Durable(#[from] DurableError),
     /// The store of secrets.
     #[error(transparent)]
-    Secrets(#[from] SecretsError),
+    Secrets(#[from] StoreError),
     /// A sink.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -150,6 +150,7 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Config(_) | Self::Usage(_) | Self::File { .. } | Self::Runtime(RuntimeError::Load(_)) => Exit::Usage,
+            Self::Secrets(error) if error.is_configuration() => Exit::Usage,
             Self::Sink(_) => Exit::Sink,
             Self::Plugin { failure, .. } => Exit::of_code(&failure.code),
             Self::Runtime(_) | Self::State(_) | Self::Durable(_) | Self::Secrets(_) | Self::Demo(_) => Exit::Failed,

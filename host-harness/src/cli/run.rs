@@ -1,19 +1,14 @@
 //! `run`: one command of the plugin.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
 
 use clap::Args;
 
 use super::session::Session;
-use super::{CliError, Exit, Global, output, session, signals};
+use super::{CliError, Exit, Global, input, output, session, signals};
 use crate::runtime::Command;
 use crate::sink::Sinks;
 use crate::stop::Stop;
-
-/// Bytes that are read for an argument; a code is some hundred characters, a redirected URL some thousand.
-const MAX_INPUT: u64 = 64 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -27,8 +22,9 @@ pub(super) struct Options {
 pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliError> {
     let mut arguments = parse(&options.arguments)?;
     let stop = Stop::new();
-    let Session { config, plugin, tenant, .. } =
-        Session::open(global, session::log(global, None), stop.clone()).await?;
+    let session = Session::open(global, session::log(global, None), stop.clone()).await?;
+    session.secrets_ready().await?;
+    let Session { config, plugin, tenant, .. } = session;
     let commands = plugin.list_commands().await?;
     let command = commands.iter().find(|command| command.name == options.name);
     if let Some(command) = command {
@@ -84,19 +80,7 @@ fn read_secrets(command: &Command, arguments: &mut [(String, String)]) -> Result
     if let Some((other, _)) = asked.next() {
         return Err(CliError::Usage(format!("standard input can give one of `{name}` and `{other}`, not both")));
     }
-    let mut text = String::new();
-    let stdin = std::io::stdin();
-    let read = if stdin.is_terminal() {
-        eprint!("{name}: ");
-        stdin.read_line(&mut text)
-    } else {
-        stdin.lock().take(MAX_INPUT).read_to_string(&mut text)
-    };
-    read.map_err(|source| CliError::File { action: "read", path: PathBuf::from("standard input"), source })?;
-    *value = text.trim().to_owned();
-    if value.is_empty() {
-        return Err(CliError::Usage(format!("standard input holds no value for `{name}`")));
-    }
+    *value = input::secret(name)?.expose().to_owned();
     Ok(())
 }
 

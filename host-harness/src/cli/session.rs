@@ -1,12 +1,14 @@
 //! What most commands start from: the settings, the plugin, the tenant.
 
+use std::sync::Arc;
+
 use indicatif::MultiProgress;
 
 use super::{CliError, Global};
-use crate::config::Config;
+use crate::config::{Config, keys};
 use crate::log::{Level, Log};
 use crate::runtime::{Plugin, Runtime, Tenant};
-use crate::secrets::Store;
+use crate::secrets::{Condition, SealedFile, StoreError, Supplied};
 use crate::state::State;
 use crate::stop::Stop;
 
@@ -37,12 +39,25 @@ pub(super) fn log(global: &Global, bars: Option<MultiProgress>) -> Log {
     Log::screen(least, bars)
 }
 
+/// Work with the store waits for the disk, for other processes and perhaps for a person who unlocks the keyring.
+pub(super) async fn blocking<T: Send + 'static>(
+    store: &Arc<SealedFile>,
+    work: impl FnOnce(&SealedFile) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let store = Arc::clone(store);
+    match tokio::task::spawn_blocking(move || work(&store)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(StoreError::GivenUp(error.to_string())),
+    }
+}
+
 /// One run of the program with a tenant.
 pub(super) struct Session {
     pub(super) config: Config,
     pub(super) plugin: Plugin,
     pub(super) tenant: Tenant,
     pub(super) state: State,
+    pub(super) secrets: Arc<SealedFile>,
 }
 
 impl Session {
@@ -50,17 +65,36 @@ impl Session {
     pub(super) async fn open(global: &Global, log: Log, stop: Stop) -> Result<Self, CliError> {
         let config = Config::load(&global.config)?;
         let plugin = plugin(global)?;
+        let secrets = Arc::new(SealedFile::open(&config.state_dir, config.secrets_key.clone())?);
         let tenant = plugin
             .tenant()
             .settings(config.settings.clone())
+            .origin_setting(keys::ORIGIN_SETTING)
             .configured_secrets(config.secrets.clone())
-            .secret_store(Store::file(&config.state_dir)?)
+            .secret_store(Arc::clone(&secrets).into())
             .way_out(config.way_out.clone())
             .log(log)
             .stop(stop)
             .open()
             .await?;
         let state = State::at(&config.state_dir);
-        Ok(Self { config, plugin, tenant, state })
+        Ok(Self { config, plugin, tenant, state, secrets })
+    }
+
+    /// Sees that the store of secrets can be used, before work begins that needs it: a key that is wrong or missing is told once,
+    /// and not by each stream.
+    pub(super) async fn secrets_ready(&self) -> Result<Condition, CliError> {
+        let condition = blocking(&self.secrets, SealedFile::ready).await?;
+        let kept = blocking(&self.secrets, SealedFile::list).await?;
+        for (name, supplied) in &self.config.secrets {
+            if *supplied == Supplied::InStore && !kept.iter().any(|kept| kept.name == *name) {
+                let place = keys::of_secret(name).map(|key| (self.config.place_of_key(key), key.path));
+                let (place, path) = place.unwrap_or_default();
+                return Err(CliError::Usage(format!(
+                    "{place}: `{path}` is to be in the store, which does not hold it; run `webex-collector secrets set {name}`"
+                )));
+            }
+        }
+        Ok(condition)
     }
 }

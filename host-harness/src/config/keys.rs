@@ -25,17 +25,22 @@ pub enum Kind {
     Duration,
     /// An array of texts, or one text with commas.
     List,
+    /// A text that nobody may see; it is wiped when it is dropped, and a file that holds it is closed to others.
+    Secret,
+    /// Where the key of the stored secrets is.
+    KeySource,
 }
 
 impl Kind {
     /// What is expected, with an example.
     pub(super) fn in_words(self) -> &'static str {
         match self {
-            Self::Text => "a text in quotes",
+            Self::Text | Self::Secret => "a text in quotes",
             Self::Integer => "a whole number such as 2000",
             Self::Boolean => "true or false",
             Self::Duration => "a length of time in quotes such as \"10m\"",
             Self::List => "an array of texts such as [\"messages\", \"memberships\"]",
+            Self::KeySource => "{ file = \"PATH\" }, { env = \"NAME\" } or \"keyring\"",
         }
     }
 }
@@ -43,7 +48,7 @@ impl Kind {
 /// Where a value may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Given {
-    /// In the file, in the environment, or in another file.
+    /// In the file, in the environment, in another file; a secret of the plugin also in the store.
     Anywhere,
     /// In the file, where whoever reads it sees it.
     Here,
@@ -83,8 +88,12 @@ pub struct Key {
 
 /// What `base_url` is in the table, for the host's own check of it.
 pub const BASE_URL: &str = "base_url";
+/// The setting of the plugin by which the operator names the origin.
+pub const ORIGIN_SETTING: &str = "base_url";
 /// The folder of state and secrets.
 pub const STATE_DIR: &str = "state_dir";
+/// Where the key of the stored secrets is.
+pub const SECRETS_KEY: &str = "secrets.key";
 /// The pause between two rounds of `collect --follow`.
 pub const INTERVAL: &str = "collect.interval";
 /// What is read again, and how often.
@@ -109,7 +118,7 @@ const fn setting(path: &'static str, name: &'static str, kind: Kind) -> Key {
 }
 
 const fn secret(path: &'static str, name: &'static str) -> Key {
-    Key { target: Target::Secret(name), ..setting(path, name, Kind::Text) }
+    Key { target: Target::Secret(name), ..setting(path, name, Kind::Secret) }
 }
 
 const fn host(path: &'static str, kind: Kind, shown: Shown, help: &'static str) -> Key {
@@ -153,7 +162,7 @@ const REDIRECT: &str = "\"http://127.0.0.1:8765/callback\"";
 
 /// Every key but those of `[[sink]]`, in the order of the template.
 pub const KEYS: &[Key] = &[
-    setting(BASE_URL, "base_url", Kind::Text).in_cortex("base_url").open("\"https://webexapis.com\""),
+    setting(BASE_URL, ORIGIN_SETTING, Kind::Text).in_cortex("base_url").open("\"https://webexapis.com\""),
     host(
         STATE_DIR,
         Kind::Text,
@@ -213,6 +222,13 @@ pub const KEYS: &[Key] = &[
     setting("collect.security_categories", "security_categories", Kind::List).example("[\"LOGINS\"]"),
     setting("privacy.message_text", "message_text", Kind::Text),
     host(
+        SECRETS_KEY,
+        Kind::KeySource,
+        Shown::Optional(Some("{ file = \"webex-state.key\" }")),
+        "Where the key is that seals stored tokens and secrets: a file, an environment variable or \"keyring\". Absent: a file beside \
+         `state_dir`, named like it and ending in .key. A file is made at first use.",
+    ),
+    host(
         CA_FILE,
         Kind::Text,
         Shown::Optional(Some("\"\"")),
@@ -228,7 +244,7 @@ pub const KEYS: &[Key] = &[
     host(PROXY_USER, Kind::Text, Shown::Optional(Some("\"\"")), "Name for the proxy."),
     host(
         PROXY_PASSWORD,
-        Kind::Text,
+        Kind::Secret,
         Shown::Optional(Some("{ env = \"WEBEX_PROXY_PASSWORD\" }")),
         "Its password; only { env = \"NAME\" } or { file = \"PATH\" }.",
     )
@@ -251,6 +267,11 @@ pub const KEYS: &[Key] = &[
 /// The key that gives a setting of the plugin.
 pub fn of_setting(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| matches!(key.target, Target::Setting(known) if known == name))
+}
+
+/// The key that gives a secret of the plugin.
+pub fn of_secret(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| matches!(key.target, Target::Secret(known) if known == name))
 }
 
 /// The key with this path.

@@ -9,6 +9,7 @@ use crate::runtime::{Description, Setting};
 const WIDTH: usize = 100;
 
 const TOP: &str = "# Settings of webex-collector. Every value may also be { env = \"NAME\" } or { file = \"PATH\" }.\n\
+                   # Secrets may also be { store = true }, after `webex-collector secrets set NAME`.\n\
                    # Lines that begin with `#` show what holds without them.\n\n";
 const SINKS: &str = "\n# Where events go: one or more. A path of \"-\" is standard output.\n\
                      [[sink]]\ntype = \"ndjson\"\npath = \"-\"\n";

@@ -13,6 +13,18 @@ fn refused(text: &str, want: &str) {
     assert!(!message.contains('\n'), "{message}");
 }
 
+fn given(value: &str) -> Supplied {
+    Supplied::Value(value.into())
+}
+
+/// Closes a file to other accounts, as its owner is told to.
+fn close(path: &Path) {
+    #[cfg(unix)]
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
 const ADMIN: &str = "[admin]\nclient_id = \"C1\"\nclient_secret = \"fake-secret\"\n";
 
 #[test]
@@ -52,8 +64,8 @@ fn each_key_reaches_its_setting_or_secret() {
             ("message_text", "drop"),
         ]
     );
-    assert_eq!(config.secrets["admin_credentials"].expose(), "fake-secret");
-    assert_eq!(config.secrets["compliance_officer_credentials"].expose(), "fake-other");
+    assert_eq!(config.secrets["admin_credentials"], given("fake-secret"));
+    assert_eq!(config.secrets["compliance_officer_credentials"], given("fake-other"));
     assert_eq!(config.interval, Duration::from_secs(120));
     assert_eq!(config.reaudit, "1day every 6h".parse().ok());
     assert_eq!(config.state_dir, Path::new("/var/lib/webex"));
@@ -123,7 +135,8 @@ fn a_file_is_found_beside_the_configuration_and_its_line_break_is_not_part_of_it
     std::fs::write(folder.path().join("co.secret"), "fake-secret\n").unwrap();
     let path = folder.path().join("webex.toml");
     std::fs::write(&path, "[admin]\nclient_id = \"C\"\nclient_secret = { file = \"co.secret\" }\n").unwrap();
-    assert_eq!(Config::load(&path).unwrap().secrets["admin_credentials"].expose(), "fake-secret");
+    close(&folder.path().join("co.secret"));
+    assert_eq!(Config::load(&path).unwrap().secrets["admin_credentials"], given("fake-secret"));
     std::fs::remove_file(folder.path().join("co.secret")).unwrap();
     let message = Config::load(&path).unwrap_err().to_string();
     assert!(message.contains("co.secret"), "{message}");
@@ -161,6 +174,55 @@ fn the_line_of_a_setting_is_found_again() {
     assert_eq!(config.place_of("no_setting"), None);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_with_a_secret_that_others_can_read_is_refused_with_the_command_that_closes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("co.secret");
+    std::fs::write(&secret, "fake-secret\n").unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let text = "[admin]\nclient_id = { file = \"co.secret\" }\nclient_secret = { file = \"co.secret\" }\n";
+    let path = folder.path().join("webex.toml");
+    let message = Config::parse(text, &path).unwrap_err().to_string();
+    assert!(message.contains(&format!("chmod 600 {}", secret.display())), "{message}");
+    assert!(message.contains("webex.toml:3: `admin.client_secret`"), "only a secret must be closed: {message}");
+    close(&secret);
+    assert_eq!(Config::parse(text, &path).unwrap().secrets["admin_credentials"], given("fake-secret"));
+}
+
+#[test]
+fn a_secret_may_be_in_the_store_and_nothing_else_may() {
+    let config = parse("[admin]\nclient_id = \"C\"\nclient_secret = { store = true }\n").unwrap();
+    assert_eq!(config.secrets["admin_credentials"], Supplied::InStore);
+    assert!(!config.holds_secrets());
+    refused("[admin]\nclient_id = { store = true }", "webex.toml:2: `admin.client_id` cannot be used: only a secret");
+    refused(
+        "[admin]\nclient_id = \"C\"\nclient_secret = { store = false }",
+        "`webex-collector secrets set admin_credentials`",
+    );
+    refused("[admin]\nclient_secret = { stor = true }", "did you mean `store`?");
+    assert!(parse(ADMIN).unwrap().holds_secrets(), "and one that stands in the file is known to");
+}
+
+#[test]
+fn the_key_of_the_secrets_is_named_by_its_place_and_lies_beside_the_state_otherwise() {
+    let place = |text: &str| parse(text).unwrap().secrets_key;
+    let file = |path: &str| KeySource::File(path.into());
+    assert_eq!(place(""), file("/etc/webex/webex-state.key"));
+    assert_eq!(place("state_dir = \"/var/lib/webex/\""), file("/var/lib/webex.key"));
+    assert_eq!(place("[secrets]\nkey = { file = \"my.key\" }"), file("/etc/webex/my.key"));
+    assert_eq!(place("[secrets]\nkey = { env = \"KEY\" }"), KeySource::Env("KEY".into()));
+    assert_eq!(place("[secrets]\nkey = \"keyring\""), KeySource::Keyring);
+    for key in ["\"AAAA\"", "\"\"", "1", "[]", "{ store = true }"] {
+        refused(
+            &format!("[secrets]\nkey = {key}"),
+            "webex.toml:2: `secrets.key` cannot be used: the key itself must not",
+        );
+    }
+    refused("[secrets]\nkeys = \"keyring\"", "did you mean `secrets.key`?");
+    refused("[secrets]\nkey = { fil = \"x\" }", "did you mean `file`?");
+}
+
 #[test]
 fn a_configuration_cannot_print_its_secrets() {
     assert!(!format!("{:?}", parse(ADMIN).unwrap()).contains("fake-secret"));
@@ -170,6 +232,7 @@ fn a_configuration_cannot_print_its_secrets() {
 fn a_proxy_is_read_with_its_password_from_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("proxy.secret"), "fake-password\n").unwrap();
+    close(&folder.path().join("proxy.secret"));
     let text = "[network]\nproxy = \"http://proxy.test:3128\"\nproxy_user = \"u\"\nno_proxy = [\"a.test\", \"10.0.0.0/8\"]\n\
                 proxy_password = { file = \"proxy.secret\" }\n";
     let config = Config::parse(text, &folder.path().join("webex.toml")).unwrap();
@@ -189,6 +252,11 @@ fn a_proxy_that_cannot_be_used_is_told_with_its_line() {
     refused(
         &format!("{proxy}proxy_password = \"fake-password\""),
         "webex.toml:3: `network.proxy_password` cannot be used: it must not stand in this file; write { env = ",
+    );
+    refused(&format!("{proxy}proxy_password = 1"), "it must not stand in this file; write { env = ");
+    refused(
+        &format!("{proxy}proxy_password = {{ store = true }}"),
+        "webex.toml:3: `network.proxy_password` cannot be used: only a secret of the plugin can be { store = true }",
     );
     refused(
         &format!("{proxy}proxy_user = \"u\""),

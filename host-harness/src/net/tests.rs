@@ -171,7 +171,8 @@ async fn what_answers_in_the_process_is_asked_only_what_is_allowed() {
     }
     let paths = Arc::new(Paths(Mutex::default()));
     let detour = Some(Detour::InProcess(Arc::clone(&paths) as Arc<dyn InProcess>));
-    let network = Network::open(Policy::allow(["https://webexapis.com"]), detour, Log::silent()).unwrap();
+    let network =
+        Network::open(Policy::allow(["https://webexapis.com"]), WayOut::default(), detour, Log::silent()).unwrap();
     let options = RequestOptions::default();
     assert_eq!(get(&network, "https://webexapis.com/v1/x?y=1", options).await.unwrap(), "{}");
     assert!(matches!(get(&network, "https://evil.test/", options).await, Err(Error::HttpRequestDenied)));

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::log::Log;
 use crate::net::{Detour, InProcess, Network, Policy, WayOut};
-use crate::secrets::{Secret, Secrets, Store as SecretStore};
+use crate::secrets::{Secrets, Store as SecretStore, Supplied};
 use crate::stop::Stop;
 
 /// Linear memory of one call, in bytes: a batch of 32 MiB, the pages that it is made of, their parsed form, and room.
@@ -41,8 +41,9 @@ const DEFAULT_BUDGET_MS: u32 = 60_000;
 pub struct TenantBuilder {
     plugin: Arc<Plugin>,
     settings: BTreeMap<String, String>,
+    origin_setting: Option<String>,
     store: SecretStore,
-    configured: BTreeMap<String, Secret>,
+    supplied: BTreeMap<String, Supplied>,
     log: Log,
     clock: Clock,
     random: Random,
@@ -57,8 +58,9 @@ impl TenantBuilder {
         Self {
             plugin,
             settings: BTreeMap::new(),
+            origin_setting: None,
             store: SecretStore::memory(),
-            configured: BTreeMap::new(),
+            supplied: BTreeMap::new(),
             log: Log::silent(),
             clock: Clock::System,
             random: Random::System,
@@ -69,10 +71,20 @@ impl TenantBuilder {
         }
     }
 
-    /// The plugin's settings; they also open the network, by the setting that `describe` names.
+    /// The plugin's settings; they also open the network, by the setting that `describe` names: to the internet, and further
+    /// only by [`origin_setting`](Self::origin_setting).
     #[must_use]
     pub fn settings<N: Into<String>, V: Into<String>>(mut self, settings: impl IntoIterator<Item = (N, V)>) -> Self {
         self.settings = settings.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        self
+    }
+
+    /// The setting in which a person names the origin; by default none. If the plugin names the same one, its value may lead
+    /// to this machine or a private network. What a plugin picks for itself among the settings never does: it could be the
+    /// address of a sign-in that ends on this machine.
+    #[must_use]
+    pub fn origin_setting(mut self, name: impl Into<String>) -> Self {
+        self.origin_setting = Some(name.into());
         self
     }
 
@@ -85,8 +97,11 @@ impl TenantBuilder {
 
     /// Secrets that a person has configured; the plugin reads them, and cannot change them.
     #[must_use]
-    pub fn configured_secrets<N: Into<String>>(mut self, secrets: impl IntoIterator<Item = (N, Secret)>) -> Self {
-        self.configured = secrets.into_iter().map(|(name, value)| (name.into(), value)).collect();
+    pub fn configured_secrets<N: Into<String>, S: Into<Supplied>>(
+        mut self,
+        secrets: impl IntoIterator<Item = (N, S)>,
+    ) -> Self {
+        self.supplied = secrets.into_iter().map(|(name, secret)| (name.into(), secret.into())).collect();
         self
     }
 
@@ -154,16 +169,12 @@ impl TenantBuilder {
     /// See [`RuntimeError`].
     pub async fn open(self) -> Result<Tenant, RuntimeError> {
         let description = self.plugin.describe().await?;
-        let value = |name: &String| self.settings.get(name).filter(|value| !value.trim().is_empty());
-        let policy = match description.origin_setting.as_ref().and_then(value) {
-            Some(origin) => Policy::allow([origin]),
-            None => Policy::of_plugin(&description.origins),
-        };
+        let policy = policy(&description, &self.settings, self.origin_setting.as_deref());
         let net = Network::open(policy, self.way_out, self.detour, self.log.clone())?;
         let uses = description.secrets.iter().map(|secret| (secret.name.clone(), secret.written));
         let services = Services {
             settings: self.settings.into_iter().collect(),
-            secrets: Secrets::new(uses, self.configured, self.store),
+            secrets: Secrets::new(uses, self.supplied, self.store),
             net,
             log: self.log,
             clock: self.clock,
@@ -187,6 +198,19 @@ impl TenantBuilder {
             memory: self.memory,
         };
         Tenant { plugin: self.plugin, services: Arc::new(services), calls: AtomicU64::new(0) }
+    }
+}
+
+/// What the plugin may call: the origin in the setting that it names, or else those that it names itself. `of_person` is the
+/// setting in which a person names the origin.
+fn policy(plugin: &Description, settings: &BTreeMap<String, String>, of_person: Option<&str>) -> Policy {
+    let setting = plugin.origin_setting.as_deref();
+    let set = setting.and_then(|name| settings.get(name)).filter(|value| !value.trim().is_empty());
+    match set {
+        Some(origin) if setting == of_person => Policy::allow([origin]),
+        // Which setting it is, the plugin has picked, and so in effect the origin.
+        Some(origin) => Policy::of_plugin([origin]),
+        None => Policy::of_plugin(&plugin.origins),
     }
 }
 
@@ -339,3 +363,7 @@ impl Tenant {
         store
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests;

@@ -1,69 +1,164 @@
-//! A store in one file, shared by processes.
+//! A store in one sealed file, shared by processes.
 //!
-//! The file is readable by its account alone and is replaced as a whole, so a reader needs no lock. Writers take turns by a
-//! lock file. The text is what an encrypted form would seal.
+//! The file is replaced as a whole, so a reader needs no lock. Writers take turns by a lock file. A write seals with the key that
+//! the file is sealed with; only [`rekey`](SealedFile::rekey) changes that, under the same lock. The steps of a change of key, of
+//! which a crash may leave any first ones:
+//!
+//! 1. the key's place holds the old key and the new one;
+//! 2. the file is sealed with the new one;
+//! 3. the place holds the new one.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use zeroize::Zeroizing;
 
-use super::{Expected, Revision, Secret, SecretsError, Versioned, compare_and_set};
+use super::key::{Key, KeyId, KeySource};
+use super::sealed::{FORMAT, Sealed};
+use super::{
+    Contents, Expected, Fault, Kept, Revision, Secret, SecretsError, StoreError, Versioned, compare_and_set, content,
+};
 use crate::durable::{self, DurableError, Lock};
 
 const FILE: &str = "secrets.json";
 const LOCK: &str = "secrets.lock";
-/// The form of the file; another one was written by a newer program.
-const FORMAT: u32 = 1;
 /// How long a writer waits for its turn. A write takes milliseconds, on a slow disk a second.
 const TURN: Duration = Duration::from_secs(10);
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often a reader looks before it calls a key wrong: another process may be changing it.
+const LOOKS: u32 = 3;
 
-pub(super) struct FileStore {
+/// The file and where its key is.
+pub struct SealedFile {
     file: PathBuf,
     lock: PathBuf,
+    place: KeySource,
     /// Threads of this process take turns here, before the lock between processes.
     turn: Mutex<()>,
+    /// The keys as they were read last: a place need not be there for ever, and a keyring is slow.
+    keys: Mutex<Vec<Arc<Key>>>,
+}
+
+/// How the store stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing is kept yet.
+    Empty,
+    /// Sealed with this key, which is there.
+    Sealed(KeyId),
+}
+
+/// What is kept under a name, without the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The name.
+    pub name: String,
+    /// When it was written, in milliseconds since the epoch; none: before times were kept.
+    pub written: Option<i64>,
+}
+
+/// What a change of key came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// Secrets that are sealed with the new key.
+    pub secrets: usize,
+    /// The new key.
+    pub key: KeyId,
 }
 
 /// The one field that every form has.
 #[derive(Deserialize)]
 struct Form {
-    format: u32,
+    format: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    format: u32,
-    secrets: BTreeMap<String, KeptSecret>,
+/// What stands in the file.
+enum Found {
+    Nothing,
+    /// Form 1.
+    Open(Contents),
+    Sealed(Contents, Arc<Key>),
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeptSecret {
-    value: String,
-    revision: String,
+impl Found {
+    fn into_contents(self) -> Contents {
+        match self {
+            Self::Nothing => Contents::new(),
+            Self::Open(contents) | Self::Sealed(contents, _) => contents,
+        }
+    }
 }
 
-impl FileStore {
-    pub(super) fn open(folder: &Path) -> Result<Self, DurableError> {
+impl SealedFile {
+    /// The store in `folder`, which is made if need be. Its key is read when it is needed.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or others may write to it.
+    pub fn open(folder: &Path, key: KeySource) -> Result<Self, DurableError> {
         durable::folder(folder)?;
-        let lock = folder.join(LOCK);
-        // What a crash left on its way holds secrets. If another process writes just now, the next start sweeps.
-        if durable::staged(folder).next().is_some()
+        let (file, lock) = (folder.join(FILE), folder.join(LOCK));
+        // What a crash left on its way. If another process writes just now, the next start sweeps.
+        let keys = match &key {
+            KeySource::File(path) => durable::staged_for(path).collect(),
+            KeySource::Env(_) | KeySource::Keyring => Vec::new(),
+        };
+        if (!keys.is_empty() || durable::staged(folder).next().is_some())
             && let Ok(_lock) = Lock::try_take(&lock)
         {
             durable::sweep(folder);
+            keys.iter().for_each(|path| drop(std::fs::remove_file(path)));
         }
-        Ok(Self { file: folder.join(FILE), lock, turn: Mutex::new(()) })
+        Ok(Self { file, lock, place: key, turn: Mutex::default(), keys: Mutex::default() })
     }
 
-    pub(super) fn get(&self, name: &str) -> Result<Option<Versioned>, SecretsError> {
-        Ok(self.read()?.remove(name))
+    /// Where its key is.
+    pub fn place(&self) -> &KeySource {
+        &self.place
+    }
+
+    /// The file itself.
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+
+    /// Sees that what is kept can be read, or that a first secret could be sealed. Seals a file of form 1, and finishes or takes
+    /// back a change of key that was cut off.
+    ///
+    /// # Errors
+    /// The key is missing, wrong, open to others or none; the file is damaged or newer; the disk refuses.
+    pub fn ready(&self) -> Result<Condition, StoreError> {
+        let key = match self.look()? {
+            Found::Sealed(_, key) if self.known().len() == 1 => key,
+            Found::Nothing => {
+                let keys = self.place.load(&self.file)?;
+                return match &self.place {
+                    KeySource::Env(name) if keys.is_empty() => Err(StoreError::Unset(name.clone())),
+                    _ => Ok(Condition::Empty),
+                };
+            }
+            Found::Open(_) | Found::Sealed(..) => {
+                let _turn = self.turn()?;
+                match self.read()? {
+                    Found::Sealed(_, key) => {
+                        self.keep_only(&key)?;
+                        key
+                    }
+                    found => self.seal(&found.into_contents(), None)?,
+                }
+            }
+        };
+        Ok(Condition::Sealed(key.id()))
+    }
+
+    /// What is kept under `name`.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub fn get(&self, name: &str) -> Result<Option<Versioned>, StoreError> {
+        Ok(self.look()?.into_contents().remove(name).map(Versioned::from))
     }
 
     pub(super) fn write(
@@ -72,152 +167,188 @@ impl FileStore {
         expected: &Expected,
         value: Option<Secret>,
     ) -> Result<Revision, SecretsError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let _lock = self.lock()?;
-        let mut kept = self.read()?;
-        let revision = compare_and_set(&mut kept, name, expected, value)?;
-        durable::replace(&self.file, &text(kept)?)?;
-        Ok(revision)
+        self.change(|contents| compare_and_set(contents, name, expected, value, now()))
     }
 
-    fn lock(&self) -> Result<Lock, SecretsError> {
+    /// Names and ages of what is kept.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
+        let contents = self.look()?.into_contents();
+        Ok(contents.into_iter().map(|(name, kept)| Listed { name, written: kept.written }).collect())
+    }
+
+    /// Keeps `value` under `name`, whatever was there; on the disk when it returns.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub fn set(&self, name: &str, value: Secret) -> Result<(), StoreError> {
+        self.change(|contents| {
+            let kept = Kept { value, revision: Revision::fresh()?, written: Some(now()) };
+            contents.insert(name.to_owned(), kept);
+            Ok(())
+        })
+    }
+
+    /// Deletes what is kept under `name`; false if nothing was.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub fn delete(&self, name: &str) -> Result<bool, StoreError> {
+        // A deletion of nothing writes nothing, so that it also works where nothing can be written.
+        if !self.look()?.into_contents().contains_key(name) {
+            return Ok(false);
+        }
+        self.change(|contents| Ok(contents.remove(name).is_some()))
+    }
+
+    /// Seals everything with a new key: one that is made and put in the key's place, or, if `from` names where the old key is, the
+    /// one that is in the key's place already.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready); the place is a variable and `from` names none. What was sealed before stays readable.
+    pub fn rekey(&self, from: Option<&KeySource>) -> Result<Rekeyed, StoreError> {
+        let _turn = self.turn()?;
+        if let (KeySource::Env(name), None) = (&self.place, from) {
+            return Err(StoreError::RekeyByHand(name.clone()));
+        }
+        let found = self.read_with(from.unwrap_or(&self.place))?;
+        let old = match &found {
+            Found::Sealed(_, key) => Some(Arc::clone(key)),
+            Found::Nothing | Found::Open(_) => None,
+        };
+        let new = match from {
+            Some(_) => self.first_key()?,
+            None => {
+                let new = Key::fresh()?;
+                let both: Vec<Arc<Key>> = old.into_iter().chain([Arc::clone(&new)]).collect();
+                self.place.save(&self.file, &both)?;
+                new
+            }
+        };
+        let contents = found.into_contents();
+        self.seal(&contents, Some(Arc::clone(&new)))?;
+        self.keep_only(&new)?;
+        Ok(Rekeyed { secrets: contents.len(), key: new.id() })
+    }
+
+    /// The turn among the threads of this process and among processes.
+    fn turn(&self) -> Result<(std::sync::MutexGuard<'_, ()>, Lock), StoreError> {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let asked = Instant::now();
         loop {
             match Lock::try_take(&self.lock) {
                 Err(DurableError::Held { .. }) if asked.elapsed() < TURN => std::thread::sleep(LOOK),
-                taken => return Ok(taken?),
+                taken => return Ok((turn, taken?)),
             }
         }
     }
 
-    fn read(&self) -> Result<BTreeMap<String, Versioned>, SecretsError> {
-        let Some(text) = durable::read(&self.file)? else { return Ok(BTreeMap::new()) };
-        // serde's message may quote the text around the fault, which is a secret: only the place is told.
-        let damaged = |error: serde_json::Error| {
-            SecretsError::Unavailable(format!(
-                "{} is damaged at line {}; restore it, or move it away and sign in again",
-                self.file.display(),
-                error.line()
-            ))
+    fn change<T, E: From<StoreError>>(&self, change: impl FnOnce(&mut Contents) -> Result<T, E>) -> Result<T, E> {
+        let _turn = self.turn()?;
+        let (mut contents, key) = match self.read()? {
+            Found::Sealed(contents, key) => (contents, Some(key)),
+            found => (found.into_contents(), None),
         };
-        let Form { format } = serde_json::from_slice(&text).map_err(damaged)?;
-        if format > FORMAT {
-            return Err(SecretsError::Unavailable(format!(
-                "{} has the form {format}, this program knows {FORMAT}; use the newer program that wrote it",
-                self.file.display(),
-            )));
+        let changed = change(&mut contents)?;
+        self.seal(&contents, key)?;
+        Ok(changed)
+    }
+
+    /// Writes the file. Without a key: with the one in the key's place, which is made if there is none.
+    fn seal(&self, contents: &Contents, key: Option<Arc<Key>>) -> Result<Arc<Key>, StoreError> {
+        let key = match key {
+            Some(key) => key,
+            None => self.first_key()?,
+        };
+        let content = content::text(contents).map_err(|error| StoreError::GivenUp(error.to_string()))?;
+        durable::replace(&self.file, &Sealed::seal(content, &key)?.text()?)?;
+        Ok(key)
+    }
+
+    /// The key in the key's place, which is made if there is none.
+    fn first_key(&self) -> Result<Arc<Key>, StoreError> {
+        let mut keys = self.place.load(&self.file)?;
+        if keys.is_empty() {
+            keys = self.place.create(&self.file)?;
         }
-        let kept: Kept = serde_json::from_slice(&text).map_err(damaged)?;
-        let versioned = |kept: KeptSecret| Versioned { value: kept.value.into(), revision: kept.revision.into() };
-        Ok(kept.secrets.into_iter().map(|(name, kept)| (name, versioned(kept))).collect())
+        let first = keys.first().map(Arc::clone);
+        *self.known() = keys;
+        first.ok_or_else(|| StoreError::NotAKey(self.place.clone()))
+    }
+
+    /// Ends a change of key: the place holds the key that the file is sealed with, and no other.
+    fn keep_only(&self, key: &Arc<Key>) -> Result<(), StoreError> {
+        let keys = self.place.load(&self.file)?;
+        if keys.len() > 1 {
+            self.place.save(&self.file, std::slice::from_ref(key))?;
+        }
+        *self.known() = vec![Arc::clone(key)];
+        Ok(())
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Key>>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads without a turn, while another process may change file and key.
+    fn look(&self) -> Result<Found, StoreError> {
+        for _ in 1..LOOKS {
+            match self.read() {
+                Err(StoreError::WrongKey { .. } | StoreError::NoKey { .. }) => {}
+                read => return read,
+            }
+        }
+        self.read()
+    }
+
+    fn read(&self) -> Result<Found, StoreError> {
+        self.read_with(&self.place)
+    }
+
+    fn read_with(&self, place: &KeySource) -> Result<Found, StoreError> {
+        let Some(text) = durable::read(&self.file)?.map(Zeroizing::new) else { return Ok(Found::Nothing) };
+        let damaged = |fault| StoreError::Damaged { path: self.file.clone(), fault };
+        let Form { format } = serde_json::from_slice(&text).map_err(|_| damaged(Fault::Form))?;
+        match format {
+            1 => Ok(Found::Open(content::read_form_1(&text).map_err(damaged)?)),
+            FORMAT => {
+                let sealed = Sealed::parse(&text).map_err(damaged)?;
+                let key = self.key_of(&sealed, place)?;
+                let content = sealed.open(&key).map_err(damaged)?;
+                Ok(Found::Sealed(content::read(&content).map_err(damaged)?, key))
+            }
+            format => Err(StoreError::Newer { path: self.file.clone(), format }),
+        }
+    }
+
+    /// The key that has sealed it, as it is known or as it stands in its place now.
+    fn key_of(&self, sealed: &Sealed, place: &KeySource) -> Result<Arc<Key>, StoreError> {
+        let by = |keys: &[Arc<Key>]| keys.iter().find(|key| sealed.is_by(key.id())).map(Arc::clone);
+        if place == &self.place
+            && let Some(key) = by(&self.known())
+        {
+            return Ok(key);
+        }
+        let keys = place.load(&self.file)?;
+        let (key, none) = (by(&keys), keys.is_empty());
+        if place == &self.place {
+            *self.known() = keys;
+        }
+        key.ok_or_else(|| match none {
+            true => StoreError::NoKey { file: self.file.clone(), place: place.clone() },
+            false => StoreError::WrongKey { file: self.file.clone(), place: place.clone(), sealed_with: sealed.key() },
+        })
     }
 }
 
-/// The file's text.
-fn text(secrets: BTreeMap<String, Versioned>) -> Result<Vec<u8>, SecretsError> {
-    let secrets = secrets.into_iter().map(|(name, kept)| {
-        (name, KeptSecret { value: kept.value.expose().to_owned(), revision: kept.revision.into_text() })
-    });
-    serde_json::to_vec_pretty(&Kept { format: FORMAT, secrets: secrets.collect() })
-        .map_err(|error| SecretsError::Unavailable(error.to_string()))
+/// Milliseconds since the epoch, for people: nothing depends on it.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_one_process_writes_the_next_one_reads() {
-        let folder = tempfile::tempdir().unwrap();
-        let revision = FileStore::open(folder.path()).unwrap().write("a", &None, Some("fake".into())).unwrap();
-        let kept = FileStore::open(folder.path()).unwrap().get("a").unwrap().unwrap();
-        assert_eq!(kept, Versioned { value: "fake".into(), revision });
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_file_is_closed_to_others() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let store = FileStore::open(folder.path()).unwrap();
-        store.write("a", &None, Some("fake".into())).unwrap();
-        for file in [FILE, LOCK] {
-            let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{file}");
-        }
-    }
-
-    #[test]
-    fn a_damaged_file_is_refused_without_its_text() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = FileStore::open(folder.path()).unwrap();
-        std::fs::write(folder.path().join(FILE), br#"{"format":1,"secrets":{"a":"fake-token"}}"#).unwrap();
-        let message = store.get("a").unwrap_err().to_string();
-        assert!(message.contains(FILE) && !message.contains("fake-token"), "{message}");
-        assert!(store.write("a", &None, Some("x".into())).is_err(), "nothing is written over it");
-    }
-
-    /// The form that was ever written stands in `tests/golden`, and is read for ever.
-    #[test]
-    fn form_1_is_read_and_is_what_is_written() {
-        let golden = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/secrets-1.json")).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let store = FileStore::open(folder.path()).unwrap();
-        std::fs::write(folder.path().join(FILE), &golden).unwrap();
-        let kept = store.read().unwrap();
-        let expected = [
-            ("admin_tokens", "{\"version\":1,\"access\":\"fake \\u00e9\"}", "00112233445566778899aabbccddeeff"),
-            ("pending", "", "ffeeddccbbaa99887766554433221100"),
-        ];
-        let expected = expected.map(|(name, value, revision)| {
-            (name.to_owned(), Versioned { value: value.into(), revision: revision.to_owned().into() })
-        });
-        assert_eq!(kept, BTreeMap::from(expected));
-        assert_eq!(text(kept).unwrap(), golden, "a new form is a new file beside this one");
-    }
-
-    #[test]
-    fn a_file_torn_at_any_byte_is_refused_and_moving_it_away_is_a_way_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = FileStore::open(folder.path()).unwrap();
-        store.write("a", &None, Some("fake-token".into())).unwrap();
-        let file = folder.path().join(FILE);
-        let whole = std::fs::read(&file).unwrap();
-        for length in 0..whole.len() {
-            std::fs::write(&file, &whole[..length]).unwrap();
-            let message = store.get("a").unwrap_err().to_string();
-            assert!(message.contains("move it away") && !message.contains("fake-token"), "{length}: {message}");
-        }
-        std::fs::rename(&file, folder.path().join("away")).unwrap();
-        assert_eq!(store.get("a").unwrap(), None);
-        store.write("a", &None, Some("fake".into())).unwrap();
-    }
-
-    #[test]
-    fn secrets_that_a_crash_left_on_their_way_are_swept_but_not_under_another_writer() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = FileStore::open(folder.path()).unwrap();
-        store.write("a", &None, Some("fake".into())).unwrap();
-        let whole = std::fs::read(folder.path().join(FILE)).unwrap();
-        let staged = folder.path().join(".staged-a1b2c3");
-        for length in 0..=whole.len() {
-            std::fs::write(&staged, &whole[..length]).unwrap();
-            assert_eq!(store.get("a").unwrap().unwrap().value, "fake".into());
-        }
-        let other = Lock::try_take(&folder.path().join(LOCK)).unwrap();
-        FileStore::open(folder.path()).unwrap();
-        assert!(staged.exists(), "it may be the other's");
-        drop(other);
-        FileStore::open(folder.path()).unwrap();
-        assert!(!staged.exists());
-    }
-
-    #[test]
-    fn a_newer_file_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = FileStore::open(folder.path()).unwrap();
-        std::fs::write(folder.path().join(FILE), br#"{"format":2,"sealed":""}"#).unwrap();
-        assert!(store.get("a").unwrap_err().to_string().contains("newer"));
-    }
-}
+mod tests;

@@ -121,7 +121,7 @@ async fn secrets_and_state_are_closed_to_other_accounts() {
     webex.place.run(&["collect"]).await.exits(0);
     let mode = |name: &str| std::fs::metadata(webex.place.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("webex-state"), 0o700);
-    for file in ["webex-state/secrets.json", "webex-state/last-run/head.json", "events.ndjson"] {
+    for file in ["webex-state.key", "webex-state/secrets.json", "webex-state/last-run/head.json", "events.ndjson"] {
         assert_eq!(mode(file), 0o600, "{file}");
     }
 }

@@ -19,6 +19,7 @@ const BACKLOG: usize = 60;
 /// An account that owns nothing: `nobody` on most systems.
 const NOBODY: u32 = 65_534;
 const STATE: &str = "webex-state";
+const KEY: &str = "webex-state.key";
 
 async fn signed_in() -> Webex {
     let webex = Webex::start().await;
@@ -199,14 +200,14 @@ async fn tokens_that_cannot_be_stored_are_not_asked_for_and_the_next_run_refresh
 }
 
 /// The program as an account that the system forbids something: this one, or `nobody` where this one is root.
-struct Ordinary {
-    webex: Webex,
+pub(crate) struct Ordinary {
+    pub(crate) webex: Webex,
     program: PathBuf,
     is_root: bool,
 }
 
 impl Ordinary {
-    async fn new(webex: Webex) -> Self {
+    pub(crate) async fn new(webex: Webex) -> Self {
         let folder = webex.place.path("");
         let is_root = fs::metadata(&folder).unwrap().uid() == 0;
         let mut program = PathBuf::from(env!("CARGO_BIN_EXE_webex-collector"));
@@ -217,7 +218,7 @@ impl Ordinary {
             program = own;
             let owner = format!("{NOBODY}:{NOBODY}");
             // Not the program, which may be the very file that was built.
-            for name in ["", STATE, "events.ndjson", "webex.toml"] {
+            for name in ["", STATE, KEY, "events.ndjson", "webex.toml"] {
                 let path = webex.place.path(name);
                 if path.exists() {
                     let recursive = if name == STATE { "-R" } else { "-h" };
@@ -229,8 +230,8 @@ impl Ordinary {
         Self { webex, program, is_root }
     }
 
-    fn command(&self) -> Command {
-        let mut command = self.webex.place.command_of(&self.program, &["collect"]);
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.webex.place.command_of(&self.program, arguments);
         if self.is_root {
             command.uid(NOBODY).gid(NOBODY);
         }
@@ -238,7 +239,7 @@ impl Ordinary {
     }
 
     async fn collect(&self) -> Ran {
-        run(self.command()).await
+        run(self.command(&["collect"])).await
     }
 
     fn allow(&self, name: &str, mode: u32) {
@@ -292,9 +293,12 @@ async fn a_sink_without_the_right_to_it_exits_5_and_is_named() {
 #[tokio::test]
 async fn secrets_without_the_right_to_them_are_told_and_lose_nothing() {
     let ordinary = Ordinary::new(in_use().await).await;
-    ordinary.allow("webex-state/secrets.json", 0o000);
-    told(&ordinary.webex, ordinary.command(), "secrets.json").await;
-    ordinary.allow("webex-state/secrets.json", 0o600);
+    for name in ["webex-state/secrets.json", KEY] {
+        ordinary.allow(name, 0o000);
+        let ran = ordinary.collect().await.exits(1);
+        ordinary.allow(name, 0o600);
+        assert!(ran.error().contains(name) && ran.error().contains("denied"), "{name}: {}", ran.error());
+    }
     ordinary.collect().await.exits(0);
     ordinary.webex.delivered_is_exact();
 }

@@ -20,5 +20,6 @@ mod last_run;
 mod network;
 mod platform;
 mod re_audit;
+mod secrets;
 mod sign_in;
 mod support;

@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use host_harness::config::Config;
+use host_harness::config::keys::ORIGIN_SETTING;
 use host_harness::runtime::{Plugin, Runtime};
-use host_harness::secrets::Store;
+use host_harness::secrets::{SealedFile, Secret, Store};
 use host_harness::simulator::{
     ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET, REDIRECT_URI,
     SimulatedTenant, Stream, TenantSettings,
@@ -82,6 +83,19 @@ impl Place {
 
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// The store of secrets, as a process of its own opens it.
+    pub(crate) fn store(&self) -> SealedFile {
+        let config = Config::load(&self.path("webex.toml")).unwrap();
+        SealedFile::open(&config.state_dir, config.secrets_key).unwrap()
+    }
+
+    /// What it keeps, by name.
+    pub(crate) fn secrets(&self) -> BTreeMap<String, Secret> {
+        let store = self.store();
+        let names = store.list().unwrap().into_iter().map(|listed| listed.name);
+        names.map(|name| (name.clone(), store.get(&name).unwrap().unwrap().value)).collect()
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -183,8 +197,9 @@ impl Webex {
         let tenant = plugin()
             .tenant()
             .settings(config.settings)
+            .origin_setting(ORIGIN_SETTING)
             .configured_secrets(config.secrets)
-            .secret_store(Store::file(&config.state_dir).unwrap())
+            .secret_store(Store::file(&config.state_dir, config.secrets_key).unwrap())
             .open()
             .await
             .unwrap();

@@ -56,7 +56,7 @@ async fn a_request_that_breaks_a_rule_is_one_line_with_its_reason_and_nothing_on
 #[tokio::test]
 async fn the_host_says_who_is_asked() {
     let server = Server::answering(OK).await;
-    let rewrite = Some(("https://webexapis.com".to_owned(), server.address));
+    let rewrite = Some(Detour::Server("https://webexapis.com".to_owned(), server.address));
     let policy = Policy::allow(["https://webexapis.com"]);
     let network = Network::open(policy, WayOut::default(), rewrite, Log::silent()).unwrap();
     send(&network, Request::get("https://WebexApis.com:443/"), "").await.unwrap();

@@ -12,7 +12,6 @@ use crate::support::Place;
 /// The note of a batch on its way.
 pub(super) const MARK: &str = "webex-state/last-run/delivery.json";
 const HEAD: &str = "webex-state/last-run/head.json";
-const SECRETS: &str = "webex-state/secrets.json";
 
 /// Stream and id of an event.
 pub(super) type Key = (String, String);
@@ -115,21 +114,17 @@ pub(super) fn is_about_the_past(line: &str) -> bool {
 
 /// Lets the half minute pass in which nobody else may refresh. True: somebody had claimed it.
 pub(super) fn end_claims(place: &Place) -> bool {
-    let mut secrets = json(place, SECRETS).expect("the users have signed in");
     let mut claimed = false;
-    for secret in secrets["secrets"].as_object_mut().unwrap().values_mut() {
-        let Ok(mut tokens) = serde_json::from_str::<Value>(secret["value"].as_str().unwrap()) else { continue };
+    for (name, secret) in place.secrets() {
+        let Ok(mut tokens) = serde_json::from_str::<Value>(secret.expose()) else { continue };
         if tokens
             .as_object_mut()
             .and_then(|tokens| tokens.remove("refreshing_until"))
             .is_some_and(|until| !until.is_null())
         {
             claimed = true;
-            secret["value"] = tokens.to_string().into();
+            place.store().set(&name, tokens.to_string().into()).unwrap();
         }
-    }
-    if claimed {
-        place.write(SECRETS, &secrets.to_string());
     }
     claimed
 }

@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use cisco_webex_plugin::effect::{Effect, Request};
 use cisco_webex_plugin::last_run::Stored;
+use cisco_webex_plugin::secret::SecretName;
 use cisco_webex_plugin::stream::{Stream, User};
 use cisco_webex_plugin::time::Timestamp;
+use host_harness::config::keys::ORIGIN_SETTING;
 use host_harness::runtime::{self as host, Clock, Plugin, Random, Runtime, RuntimeError, Tenant};
-use host_harness::secrets::Store;
+use host_harness::secrets::{Store, Supplied};
 use host_harness::simulator::{Delivery, SimulatedTenant};
 use host_harness::stop::Stop;
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +30,11 @@ use super::{Served, World, account};
 use crate::oracle::{Invariant, Violation};
 use crate::scenario::{Crash, Deed, Knobs};
 use door::{Asked, Door, Reply};
+
+/// What a person supplies is in the store too, which the world answers for.
+fn of_person() -> impl Iterator<Item = (&'static str, Supplied)> {
+    SecretName::all().filter(|name| !name.is_written()).map(|name| (name.name(), Supplied::InStore))
+}
 
 /// The component that this build was made with, compiled once.
 fn plugin() -> Result<&'static Plugin, Violation> {
@@ -144,7 +151,8 @@ impl World<'_> {
             for run in 0..plans.len() {
                 let door = Arc::new(Door::new(run, send.clone()));
                 let seed = self.dice.number();
-                let builder = plugin()?.tenant().settings(self.knobs.pairs()).clock(machine.clock.clone());
+                let builder = plugin()?.tenant().settings(self.knobs.pairs()).origin_setting(ORIGIN_SETTING);
+                let builder = builder.clock(machine.clock.clone()).configured_secrets(of_person());
                 let builder = builder.secret_store(Store::given(Arc::clone(&door) as _)).in_process(door);
                 let opened = builder.random(Random::Seeded(seed)).stop(stop.clone()).open().await;
                 tenants.push(opened.map_err(|error| Violation::new(Invariant::Host, error.to_string()))?);

@@ -134,7 +134,7 @@ fn named(name: &str) -> Result<SecretName, secrets::SecretsError> {
 
 fn refused(error: SecretsError) -> secrets::SecretsError {
     match error {
-        SecretsError::Unavailable(text) => secrets::SecretsError::Unavailable(text),
+        SecretsError::Unavailable(text) => secrets::StoreError::Given(text).into(),
         SecretsError::Denied => secrets::SecretsError::Denied,
         SecretsError::Conflict => secrets::SecretsError::Conflict,
     }
