@@ -23,6 +23,10 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+/// Threads that run tasks. The one tenant's cycle is one task, and its requests wait more than they compute; a second thread would
+/// spread its memory over more of the allocator's arenas, which give nothing back.
+const WORKERS: usize = 1;
+
 pub use error::{CliError, Exit};
 
 /// How long work that nobody waits for any more may hold up the end of the program: a read of standard input, mostly.
@@ -99,7 +103,7 @@ pub fn main() -> ExitCode {
             return Exit::Done.into();
         }
     };
-    let tasks = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let tasks = match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
         Ok(tasks) => tasks,
         Err(error) => {
             eprintln!("error: the program cannot start its threads: {error}");

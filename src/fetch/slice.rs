@@ -134,8 +134,8 @@ enum Step {
     Full,
     /// The window was changed: what is to be read now has to be looked up anew.
     Changed,
-    /// It is asked for once more.
-    Again,
+    /// It is asked for once more, by a link that has come then.
+    Again(Option<Span>),
     /// The slice cannot be read as it is.
     Unreadable(Unreadable),
     /// The stream cannot go on in this call.
@@ -194,7 +194,7 @@ impl Drain<'_> {
                 }
                 Step::Full => return Ok(End::Full),
                 Step::Changed => return Ok(End::Restart),
-                Step::Again => {}
+                Step::Again(came) => linked = came,
                 Step::Unreadable(why) if why.may_pass() && !is_repeated => (is_repeated, linked) = (true, None),
                 Step::Unreadable(why) => return self.restart(&why),
                 Step::Failed(failure) => return Err(failure.of_stream(self.call.stream)),
@@ -268,7 +268,7 @@ impl Drain<'_> {
             Ok(page) if page.has_items || interval.is_doubted() => page,
             Ok(_) => {
                 self.change(Window::doubt);
-                return Step::Again;
+                return Step::Again(ask.linked);
             }
             Err(error) => {
                 // Whoever answered without a time, it need not have been the origin.

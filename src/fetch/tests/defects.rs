@@ -461,6 +461,32 @@ fn a_link_that_was_used_up_in_vain_loses_nothing() {
     tenant.check_each_once();
 }
 
+/// The same where an answer that names no items, to a link that was used up in vain, is asked for once more.
+#[test]
+fn an_answer_without_items_to_a_used_up_link_is_not_believed() {
+    let mut world = three_streams(120, Span::secs(60));
+    world.page = 20;
+    let mut tenant = Tenant::new(world, &[]);
+    let world = Rc::clone(&tenant.world);
+    let mut used: BTreeMap<String, u32> = BTreeMap::new();
+    tenant.host.webex(move |sent| {
+        if sent.query("cursor").is_none() {
+            return world.borrow().answer(sent);
+        }
+        let count = used.len();
+        let uses = used.entry(sent.url.to_string()).or_default();
+        *uses += 1;
+        match uses {
+            1 if count.is_multiple_of(4) => Err(HttpError::Broken("reset".to_owned())),
+            1 => world.borrow().answer(sent),
+            2 => answer(200, "{}"),
+            _ => answer(200, r#"{"items":[]}"#),
+        }
+    });
+    tenant.drain(&ALL);
+    tenant.check_each_once();
+}
+
 /// Links that are over while the budget of requests is waited for.
 #[test]
 fn a_link_that_is_over_within_a_call_loses_nothing() {
