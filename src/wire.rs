@@ -124,13 +124,15 @@ impl Wire {
 
     /// Waits until the user's budget allows another request. The failure: it does not in this call.
     pub async fn in_budget(&self, user: User) -> Result<(), Failure> {
+        // A clock that stands still or is set back meanwhile does not make the wait longer.
+        let (begun, before) = (self.io.now(), self.io.elapsed());
         loop {
-            let wait = self.budget.wait(self.io.now());
+            let now = self.io.now().max(begun + (self.io.elapsed() - before));
+            let wait = self.budget.wait(now);
             if wait == Span::ZERO {
                 return Ok(());
             }
             if !self.budget.waits_for(wait) || !self.time_for(wait) {
-                let now = self.io.now();
                 let message =
                     format!("the {} requests a minute of the {} are used up", self.budget.rate(now), user.title());
                 return Err(Failure::new(Code::Deadline, message, "").of_user(user).at(now + wait));

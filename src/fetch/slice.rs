@@ -337,8 +337,8 @@ impl Drain<'_> {
         let mut visited = ask.visited;
         visited.push(hash);
         let full = self.ledger.borrow_mut().window(self.place).map_or(0, |window| window.full_page());
-        // An empty page says nothing of the one before it.
-        let was_short = interval.cursor.as_ref().is_some_and(|cursor| cursor.after_short);
+        // An empty page says nothing of the one before it, if there is one.
+        let was_short = interval.cursor.as_ref().is_none_or(|cursor| cursor.after_short);
         let after_short = if page.items.is_empty() { was_short } else { page.items.len() < full };
         // An empty page behind a link that may be over says no more than its end would.
         let is_sound = !page.items.is_empty() || interval.cursor.is_none() || ask.linked.is_some();
@@ -385,6 +385,11 @@ impl Drain<'_> {
             match self.fetch_again(&made.event.id, &facts.identity).await {
                 Some(better) => made = better,
                 None => self.ledger.borrow_mut().tally.kms_failures += 1,
+            }
+            // A neighbour may have filled the batch meanwhile.
+            let ledger = self.ledger.borrow();
+            if self.is_full(&ledger.tally) || !self.has_room(&ledger.tally, made.event.body.len()) {
+                return false;
             }
         }
         self.deliver(&facts, made, interval);
