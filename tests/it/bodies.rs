@@ -64,7 +64,7 @@ fn expected(item: &str, stream: usize) -> Vec<String> {
 /// Collects what is scripted, and compares every body with its item.
 async fn check_samples(webex: Scripted, files: &[String; 3]) {
     Mock::given(method("GET")).and(path_regex("^/v1/events/.+")).respond_with(answer(404)).mount(&webex.server).await;
-    let (events, reports) = webex.host().await.collect().await;
+    let (events, reports) = webex.setup().set("first_fetch", "1h").open().await.collect().await;
     assert!(reports.iter().all(|report| report.failure.is_none()), "{reports:?}");
     let mut count = 0;
     for (stream, file) in files.iter().enumerate() {

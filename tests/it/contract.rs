@@ -185,9 +185,9 @@ async fn the_same_answers_clock_and_random_give_the_same_batch_and_last_run() {
         .mount(&webex.server)
         .await;
     // One slice a stream: of several, the order in which answers arrive is the network's.
-    let setup = webex.setup().set("first_fetch", "1h");
-    let first = setup.open().await.fetch(&whatever()).await.unwrap();
-    let second = setup.open().await.fetch(&whatever()).await.unwrap();
+    let setup = || webex.setup().set("first_fetch", "1h");
+    let first = setup().open().await.fetch(&whatever()).await.unwrap();
+    let second = setup().open().await.fetch(&whatever()).await.unwrap();
     assert_eq!(first, second);
     assert_eq!(first.events.len(), 50);
 }
