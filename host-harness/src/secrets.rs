@@ -83,7 +83,7 @@ impl Store {
         let name = name.to_owned();
         match self.0.clone() {
             Kind::Memory(store) => Ok(store.get(&name)),
-            Kind::File(store) => blocking(move || Ok(store.get(&name)?)).await,
+            Kind::File(store) => Ok(blocking(&store, move |store| store.get(&name)).await?),
             Kind::Given(store) => store.get(&name).await,
         }
     }
@@ -92,7 +92,7 @@ impl Store {
         let name = name.to_owned();
         match self.0.clone() {
             Kind::Memory(store) => store.write(&name, &expected, value),
-            Kind::File(store) => blocking(move || store.write(&name, &expected, value)).await,
+            Kind::File(store) => blocking(&store, move |store| store.write(&name, &expected, value)).await,
             Kind::Given(store) => store.write(&name, expected, value).await,
         }
     }
@@ -224,11 +224,21 @@ impl Secrets {
     }
 }
 
-/// Off the threads that drive connections: a write waits for the disk and for other processes.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SecretsError> + Send + 'static,
-) -> Result<T, SecretsError> {
-    match tokio::task::spawn_blocking(work).await {
+/// Off the threads that drive connections: work with the file waits for the disk, for other processes and perhaps for a person
+/// who unlocks the keyring.
+///
+/// # Errors
+/// Those of the work; or it was given up.
+pub(crate) async fn blocking<T, E>(
+    store: &Arc<SealedFile>,
+    work: impl FnOnce(&SealedFile) -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    let store = Arc::clone(store);
+    match tokio::task::spawn_blocking(move || work(&store)).await {
         Ok(answer) => answer,
         Err(error) => Err(StoreError::GivenUp(error.to_string()).into()),
     }

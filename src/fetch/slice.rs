@@ -382,15 +382,15 @@ impl Drain<'_> {
             Look::New(facts, made) => (facts, made),
         };
         if item.has_kms_failure() {
-            match self.fetch_again(&made.event.id, &facts.identity).await {
-                Some(better) => made = better,
-                None => self.ledger.borrow_mut().tally.kms_failures += 1,
-            }
+            let better = self.fetch_again(&made.event.id, &facts.identity).await;
+            let is_better = better.is_some();
+            made = better.unwrap_or(made);
+            let tally = &mut self.ledger.borrow_mut().tally;
             // A neighbour may have filled the batch meanwhile.
-            let ledger = self.ledger.borrow();
-            if self.is_full(&ledger.tally) || !self.has_room(&ledger.tally, made.event.body.len()) {
+            if !self.fits(tally, &made) {
                 return false;
             }
+            tally.kms_failures += u64::from(!is_better);
         }
         self.deliver(&facts, made, interval);
         true
@@ -405,7 +405,7 @@ impl Drain<'_> {
             return Look::Seen;
         }
         let made = Event::of_item(item, *stream, settings.org.as_deref(), settings.message_text);
-        if self.is_full(&ledger.tally) || !self.has_room(&ledger.tally, made.event.body.len()) {
+        if !self.fits(&ledger.tally, &made) {
             return Look::Full;
         }
         Look::New(facts, made)
@@ -466,6 +466,11 @@ impl Drain<'_> {
 
     fn is_full(&self, tally: &Tally) -> bool {
         tally.events.len() >= self.limits.events || !self.has_room(tally, 0)
+    }
+
+    /// Whether the batch takes another event, and this one.
+    fn fits(&self, tally: &Tally, made: &Made) -> bool {
+        !self.is_full(tally) && self.has_room(tally, made.event.body.len())
     }
 
     /// Whether a body of this length fits; the first one always does.

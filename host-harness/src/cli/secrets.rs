@@ -8,11 +8,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::session::{self, blocking};
-use super::{CliError, Exit, Global, input, output};
+use super::{CliError, Exit, Global, input, output, session};
 use crate::config::{Config, keys, nearest};
 use crate::runtime::{SecretUse, time};
-use crate::secrets::{KeySource, SealedFile, Supplied, now};
+use crate::secrets::{KeySource, SealedFile, Supplied, blocking, now};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

@@ -8,7 +8,7 @@ use super::{CliError, Global};
 use crate::config::{Config, keys};
 use crate::log::{Level, Log};
 use crate::runtime::{Plugin, Runtime, Tenant};
-use crate::secrets::{Condition, SealedFile, StoreError, Supplied};
+use crate::secrets::{Condition, SealedFile, Supplied, blocking};
 use crate::state::State;
 use crate::stop::Stop;
 
@@ -37,18 +37,6 @@ pub(super) fn log(global: &Global, bars: Option<MultiProgress>) -> Log {
         _ => Level::Debug,
     };
     Log::screen(least, bars)
-}
-
-/// Work with the store waits for the disk, for other processes and perhaps for a person who unlocks the keyring.
-pub(super) async fn blocking<T: Send + 'static>(
-    store: &Arc<SealedFile>,
-    work: impl FnOnce(&SealedFile) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let store = Arc::clone(store);
-    match tokio::task::spawn_blocking(move || work(&store)).await {
-        Ok(answer) => answer,
-        Err(error) => Err(StoreError::GivenUp(error.to_string())),
-    }
 }
 
 /// One run of the program with a tenant.
@@ -85,9 +73,13 @@ impl Session {
     /// and not by each stream.
     pub(super) async fn secrets_ready(&self) -> Result<Condition, CliError> {
         let condition = blocking(&self.secrets, SealedFile::ready).await?;
+        let mut wanted = self.config.secrets.iter().filter(|(_, supplied)| **supplied == Supplied::InStore).peekable();
+        if wanted.peek().is_none() {
+            return Ok(condition);
+        }
         let kept = blocking(&self.secrets, SealedFile::list).await?;
-        for (name, supplied) in &self.config.secrets {
-            if *supplied == Supplied::InStore && !kept.iter().any(|kept| kept.name == *name) {
+        for (name, _) in wanted {
+            if !kept.iter().any(|kept| kept.name == *name) {
                 let place = keys::of_secret(name).map(|key| (self.config.place_of_key(key), key.path));
                 let (place, path) = place.unwrap_or_default();
                 return Err(CliError::Usage(format!(

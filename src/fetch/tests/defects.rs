@@ -413,6 +413,15 @@ fn an_empty_last_page_that_each_call_comes_to_anew_is_the_end_at_last() {
     tenant.check_each_once();
 }
 
+/// A link that is over is answered like the end of the list.
+fn dead_links_look_like_the_end(tenant: &Tenant) {
+    let world = Rc::clone(&tenant.world);
+    tenant.host.webex(move |sent| match world.borrow().answer(sent) {
+        Ok(dead) if dead.status == 410 => answer(200, r#"{"items":[]}"#),
+        answered => answered,
+    });
+}
+
 /// Links live shorter than the pause between two calls, and a dead one is answered like the end of the list.
 #[test]
 fn a_dead_link_that_looks_like_the_end_loses_nothing() {
@@ -420,14 +429,7 @@ fn a_dead_link_that_looks_like_the_end_loses_nothing() {
         let mut world = three_streams(900, Span::secs(60));
         (world.newest_first, world.link_life, world.page) = (newest_first, Some(Span::secs(20)), 20);
         let mut tenant = Tenant::new(world, &[]);
-        let world = Rc::clone(&tenant.world);
-        tenant.host.webex(move |sent| {
-            let answered = world.borrow().answer(sent);
-            match answered {
-                Ok(dead) if dead.status == 410 => answer(200, r#"{"items":[]}"#),
-                answered => answered,
-            }
-        });
+        dead_links_look_like_the_end(&tenant);
         for call in 0.. {
             assert!(call < 2_000, "it does not end: {:?}", tenant.reports);
             if tenant.call(&FetchRequest { max_events: Some(30), ..ALL }) == Next::Idle {
@@ -439,31 +441,10 @@ fn a_dead_link_that_looks_like_the_end_loses_nothing() {
     }
 }
 
-/// A link serves once, and a second use is answered like the end of the list; the first use was, but its answer did not arrive.
-#[test]
-fn a_link_that_was_used_up_in_vain_loses_nothing() {
-    let mut world = three_streams(120, Span::secs(60));
-    world.page = 20;
-    let mut tenant = Tenant::new(world, &[]);
-    let world = Rc::clone(&tenant.world);
-    let mut used = std::collections::BTreeSet::new();
-    tenant.host.webex(move |sent| {
-        if sent.query("cursor").is_none() {
-            return world.borrow().answer(sent);
-        }
-        if !used.insert(sent.url.to_string()) {
-            return answer(200, r#"{"items":[]}"#);
-        }
-        let is_lost = used.len().is_multiple_of(4);
-        if is_lost { Err(HttpError::Broken("reset".to_owned())) } else { world.borrow().answer(sent) }
-    });
-    tenant.drain(&ALL);
-    tenant.check_each_once();
-}
-
-/// The same where an answer that names no items, to a link that was used up in vain, is asked for once more.
-#[test]
-fn an_answer_without_items_to_a_used_up_link_is_not_believed() {
+/// A link serves once, and the one use of each fourth is lost on the way; what it is answered with from then on, by the number of
+/// the use, loses nothing.
+#[track_caller]
+fn check_links_that_serve_once(again: fn(u32) -> Result<Response, HttpError>) {
     let mut world = three_streams(120, Span::secs(60));
     world.page = 20;
     let mut tenant = Tenant::new(world, &[]);
@@ -476,15 +457,25 @@ fn an_answer_without_items_to_a_used_up_link_is_not_believed() {
         let count = used.len();
         let uses = used.entry(sent.url.to_string()).or_default();
         *uses += 1;
-        match uses {
+        match *uses {
             1 if count.is_multiple_of(4) => Err(HttpError::Broken("reset".to_owned())),
             1 => world.borrow().answer(sent),
-            2 => answer(200, "{}"),
-            _ => answer(200, r#"{"items":[]}"#),
+            uses => again(uses),
         }
     });
     tenant.drain(&ALL);
     tenant.check_each_once();
+}
+
+#[test]
+fn a_link_that_was_used_up_in_vain_loses_nothing() {
+    check_links_that_serve_once(|_| answer(200, r#"{"items":[]}"#));
+}
+
+/// The first answer names no items, so it is asked for once more.
+#[test]
+fn an_answer_without_items_to_a_used_up_link_is_not_believed() {
+    check_links_that_serve_once(|uses| answer(200, if uses == 2 { "{}" } else { r#"{"items":[]}"# }));
 }
 
 /// Links that are over while the budget of requests is waited for.
@@ -493,14 +484,7 @@ fn a_link_that_is_over_within_a_call_loses_nothing() {
     let mut world = three_streams(300, Span::secs(600));
     (world.page, world.link_life) = (20, Some(Span::secs(15)));
     let mut tenant = Tenant::new(world, &[]);
-    let world = Rc::clone(&tenant.world);
-    tenant.host.webex(move |sent| {
-        let answered = world.borrow().answer(sent);
-        match answered {
-            Ok(dead) if dead.status == 410 => answer(200, r#"{"items":[]}"#),
-            answered => answered,
-        }
-    });
+    dead_links_look_like_the_end(&tenant);
     tenant.host.latency(Span::secs(16));
     tenant.drain(&ALL);
     tenant.check_each_once();

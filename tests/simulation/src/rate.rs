@@ -6,7 +6,7 @@
 use std::fmt;
 
 use cisco_webex_plugin::stream::Stream;
-use host_harness::simulator::{RateLimit, StreamSettings, TokenSettings};
+use host_harness::simulator::{RateLimit, StreamSettings};
 
 use crate::oracle::Violation;
 use crate::scenario::{CallSpec, Item, Kind, Knobs, MINUTE, Nature, SECOND, START, Scenario, Step, place_of};
@@ -90,24 +90,15 @@ impl Rate {
         Scenario {
             seed: 1,
             nature: Nature {
-                lists: [list.clone(), list.clone(), list],
-                tokens: TokenSettings::default(),
                 latency: self.latency,
                 rate_limit: Some(RateLimit { requests: ALLOWED, per_ms: 60_000, retry_after: None }),
-                pro_pack: true,
-                dates: true,
-                ahead: 0,
-                service_app: false,
-                body_cap: None,
+                ..Nature::plain([list.clone(), list.clone(), list])
             },
             knobs: Knobs {
                 overlap: OVERLAP,
-                lag: 5,
                 first_fetch: 60,
-                max_fetch: 2_000,
                 security: self.streams.contains(&Stream::SecurityAudits),
-                resources: Vec::new(),
-                types: Vec::new(),
+                ..Knobs::plain()
             },
             items,
             steps: vec![follow(RAMP), Step::Note, follow(self.minutes), Step::Note],

@@ -210,7 +210,37 @@ pub enum Beside {
     SignIn(User),
 }
 
+impl Nature {
+    /// A server that does nothing odd.
+    pub fn plain(lists: [StreamSettings; 3]) -> Self {
+        Self {
+            lists,
+            tokens: TokenSettings::default(),
+            latency: (20, 200),
+            rate_limit: None,
+            pro_pack: true,
+            dates: true,
+            ahead: 0,
+            service_app: false,
+            body_cap: None,
+        }
+    }
+}
+
 impl Knobs {
+    /// The defaults of the settings, with all streams.
+    pub const fn plain() -> Self {
+        Self {
+            overlap: 600,
+            lag: 5,
+            first_fetch: 7 * DAY / SECOND,
+            max_fetch: 2_000,
+            security: true,
+            resources: Vec::new(),
+            types: Vec::new(),
+        }
+    }
+
     /// As the host passes them.
     pub fn pairs(&self) -> Vec<(String, String)> {
         let seconds = |n: i64| format!("{n}s");

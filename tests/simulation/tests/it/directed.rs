@@ -1,9 +1,7 @@
 //! Faults that do not end: all events arrive, once, and collecting comes to an end by itself.
 
 use cisco_webex_plugin::stream::Stream;
-use host_harness::simulator::{
-    Fault, RandomFault, RateLimit, RetryAfter, ScriptedFault, StreamSettings, TokenSettings,
-};
+use host_harness::simulator::{Fault, RandomFault, RateLimit, RetryAfter, ScriptedFault, StreamSettings};
 use webex_simulation::scenario::{CallSpec, DAY, HOUR, Item, Kind, Knobs, Nature, START, Scenario, Step, Weather};
 use webex_simulation::trace::Detail;
 use webex_simulation::world::{self, Subject};
@@ -27,26 +25,8 @@ fn scenario(weather: Weather, rate_limit: Option<RateLimit>) -> Scenario {
     });
     Scenario {
         seed: 1,
-        nature: Nature {
-            lists: [list.clone(), list, oldest],
-            tokens: TokenSettings::default(),
-            latency: (20, 200),
-            rate_limit,
-            pro_pack: true,
-            dates: true,
-            ahead: 0,
-            service_app: false,
-            body_cap: None,
-        },
-        knobs: Knobs {
-            overlap: 600,
-            lag: 5,
-            first_fetch: 10 * DAY / 1_000,
-            max_fetch: 2_000,
-            security: true,
-            resources: Vec::new(),
-            types: Vec::new(),
-        },
+        nature: Nature { rate_limit, ..Nature::plain([list.clone(), list, oldest]) },
+        knobs: Knobs { first_fetch: 10 * DAY / 1_000, ..Knobs::plain() },
         items: items.collect(),
         steps: vec![Step::Weather(weather)],
         settled: CallSpec::plain(),
