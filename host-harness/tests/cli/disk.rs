@@ -66,7 +66,11 @@ async fn a_disk_that_is_full_for_the_sink_exits_5_and_keeps_whole_batches() {
     assert!(ran.error().contains("events.ndjson") && ran.error().contains("free the disk"), "{}", ran.error());
     assert!(ran.error().contains("too large"), "the system's own reason: {}", ran.error());
     let before = webex.place.read("events.ndjson");
-    assert!(before.ends_with('\n') && before.lines().count() >= 600, "the batches before it, in whole lines");
+    let lines = before.lines().count();
+    assert!(
+        before.ends_with('\n') && (1..3_000).contains(&lines),
+        "the batches before it, {lines} whole lines: {ran:?}"
+    );
     check_repaired(&webex, &before).await;
 }
 
