@@ -30,13 +30,9 @@ fn key() -> [u8; 16] {
     key
 }
 
-/// The stored state in the current form, with every stream that is on.
+/// The stored state.
 fn last_run(stored: Option<crate::last_run::Stored>, settings: &Settings) -> Result<LastRun, Failure> {
-    let mut last_run = LastRun::read(stored, settings, reactor::now(), key())?;
-    for stream in settings.streams() {
-        last_run.prepare(stream, settings, reactor::now());
-    }
-    Ok(last_run)
+    Ok(LastRun::read(stored, settings, reactor::now(), key())?.checked()?)
 }
 
 impl collector::Guest for Plugin {
@@ -66,7 +62,12 @@ impl collector::Guest for Plugin {
     fn get_last_run(stored: Option<collector::LastRun>) -> Result<collector::LastRunView, collector::Failure> {
         let view = || {
             let settings = settings()?;
-            Ok::<_, Failure>(last_run(stored.map(Into::into), &settings)?.checked()?)
+            let mut last_run = last_run(stored.map(Into::into), &settings)?;
+            // What the next call begins with; it says itself what is left out by that.
+            for stream in settings.streams() {
+                last_run.prepare(stream, &settings, reactor::now());
+            }
+            Ok::<_, Failure>(last_run)
         };
         view().map(Into::into).map_err(Into::into)
     }
@@ -77,7 +78,7 @@ impl collector::Guest for Plugin {
     ) -> Result<collector::LastRun, collector::Failure> {
         let change = || {
             let settings = settings()?;
-            let mut last_run = last_run(stored.map(Into::into), &settings)?.checked()?;
+            let mut last_run = last_run(stored.map(Into::into), &settings)?;
             let since = Timestamp::from_millis(change.since);
             if since > reactor::now() {
                 return Err(Failure::argument("since", "is in the future", "give a time of the past"));

@@ -126,6 +126,11 @@ impl Window {
         // What any of them has collected has shown that the clock was right.
         let fixed = windows.iter().any(|window| !window.is_fresh());
         let mut merged = Self { frontier, settled, fixed, ..Self::begin(start) };
+        for gap in windows.iter().flat_map(|window| &window.gaps) {
+            if !merged.gaps.contains(gap) {
+                merged.note_gaps(std::slice::from_ref(gap));
+            }
+        }
         for interval in windows.iter().flat_map(|window| &window.pending) {
             // What is only to be read again goes along: the next take-up does not reach back to all of it.
             let to = interval.to.min(frontier);

@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod error;
 mod harden;
+mod heap;
 mod init;
 mod input;
 mod inspect;
@@ -23,8 +24,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-/// Threads that run tasks. The one tenant's cycle is one task, and its requests wait more than they compute; a second thread would
-/// spread its memory over more of the allocator's arenas, which give nothing back.
+/// Threads that run tasks. The one tenant's cycle is one task, and its requests wait more than they compute.
 const WORKERS: usize = 1;
 
 pub use error::{CliError, Exit};
@@ -87,6 +87,7 @@ enum Command {
 pub fn main() -> ExitCode {
     // Before anything is read that must not be seen.
     harden::no_dumps();
+    heap::one_arena();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // If even that cannot be written there is no one to tell.
