@@ -27,6 +27,7 @@ use http::{HeaderName, Request};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 pub use wasmtime_wasi_http::{Error, WasiBody};
 use wasmtime_wasi_http::{ForbiddenHeaderFilter, RequestOptions, Result, WasiHttpHooks};
@@ -54,6 +55,9 @@ const MAX_BODY_BYTES: u64 = 64 << 20;
 /// Bytes of an answer that a connection holds before the plugin takes them, and of its head: Webex sends some kilobytes. The
 /// library's own limit is 400 KB for each of the pages that are read side by side.
 const READ_AHEAD: usize = 64 * 1024;
+/// Requests that a tenant may have open at a time, until their bodies are read or dropped: streams, slices and commands side by
+/// side are a dozen.
+const MAX_OPEN: usize = 64;
 /// Idle connections that are kept to one host; streams run side by side, not in hundreds.
 const IDLE_CONNECTIONS: usize = 16;
 /// How long an idle connection is kept; load balancers close theirs after about a minute.
@@ -109,6 +113,7 @@ struct Outward {
     rewrite: Option<Rewrite>,
     log: Log,
     requests: AtomicU64,
+    open: Arc<Semaphore>,
 }
 
 enum Way {
@@ -165,7 +170,8 @@ impl Network {
     }
 
     fn by(policy: Policy, way: Way, rewrite: Option<Rewrite>, log: Log) -> Self {
-        Self(Arc::new(Outward { policy, way, rewrite, log, requests: AtomicU64::new(0) }))
+        let open = Arc::new(Semaphore::new(MAX_OPEN));
+        Self(Arc::new(Outward { policy, way, rewrite, log, requests: AtomicU64::new(0), open }))
     }
 
     /// Requests that were allowed so far.
@@ -195,6 +201,8 @@ impl Network {
         if let Some(rewrite) = outward.rewrite.as_ref().filter(|rewrite| rewrite.origin == *origin) {
             *request.uri_mut() = rewrite.apply(request.uri())?;
         }
+        let open =
+            Arc::clone(&outward.open).try_acquire_owned().map_err(|_| outward.deny(&request, Denied::TooMany))?;
         let may_decode = gzip::ask(request.headers_mut());
         outward.requests.fetch_add(1, Ordering::Relaxed);
 
@@ -213,7 +221,7 @@ impl Network {
         // Where there is no body, as in an answer with the status 204, there is nothing to decode.
         let is_empty = http_body::Body::is_end_stream(&body);
         let is_packed = may_decode && gzip::take(&mut head.headers) && !is_empty;
-        let body = Limited::new(body, MAX_BODY_BYTES, between, deadline);
+        let body = Limited::new(body, MAX_BODY_BYTES, between, deadline).counted(open);
         let body = if is_packed { Gunzip::new(body, MAX_BODY_BYTES).boxed_unsync() } else { body.boxed_unsync() };
         Ok(http::Response::from_parts(head, body))
     }
@@ -231,7 +239,7 @@ impl Outward {
             ("host".to_owned(), host.to_owned()),
         ];
         let text = format!("the plugin made a request that is not allowed, nothing was sent: {denied}");
-        self.log.write(Level::Warn, "request-denied", &text, &fields);
+        self.log.write_once(Level::Warn, "request-denied", &text, &fields);
         denied.into()
     }
 }

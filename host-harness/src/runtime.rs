@@ -8,6 +8,7 @@
 //! plugin's own [`Failure`].
 
 mod bindings;
+mod bounds;
 mod clock;
 mod error;
 mod failure;
@@ -24,6 +25,8 @@ pub use bindings::exports::siem::plugin::commands::{
     Argument, ArgumentKind, Command, Effect, Outcome, Output as CommandOutput, OutputKind,
 };
 pub use bindings::siem::plugin::types::{Event, Failure, LastRun, LastRunPart, Retry};
+pub use bounds::Unsound;
+pub(crate) use bounds::is_part_name;
 pub use clock::{Clock, Random};
 pub use error::RuntimeError;
 pub use failure::{in_words, time};

@@ -108,6 +108,9 @@ impl fmt::Debug for Store {
     }
 }
 
+/// Bytes of a value that a plugin may write: tokens are some kilobytes.
+pub const MAX_VALUE_BYTES: usize = 64 * 1024;
+
 /// What a compare-and-set expects to find; none: no such secret.
 type Expected = Option<Revision>;
 
@@ -198,7 +201,8 @@ impl Secrets {
     /// Writes if the present revision is `expected`; on the disk when it returns.
     ///
     /// # Errors
-    /// The name is not one that the plugin writes; another write came first; the store cannot be written.
+    /// The name is not one that the plugin writes, or the value is larger than [`MAX_VALUE_BYTES`]; another write came first;
+    /// the store cannot be written.
     pub async fn replace(
         &self,
         name: &str,
@@ -217,7 +221,8 @@ impl Secrets {
     }
 
     async fn write(&self, name: &str, expected: Expected, value: Option<Secret>) -> Result<Revision, SecretsError> {
-        if self.uses.get(name) != Some(&true) || self.supplied.contains_key(name) {
+        let is_too_large = value.as_ref().is_some_and(|value| value.expose().len() > MAX_VALUE_BYTES);
+        if self.uses.get(name) != Some(&true) || self.supplied.contains_key(name) || is_too_large {
             return Err(SecretsError::Denied);
         }
         self.store.write(name, expected, value).await

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::durable::{self, DurableError, Lock};
-use crate::runtime::{LastRun, LastRunPart};
+use crate::runtime::{LastRun, LastRunPart, is_part_name};
 pub use delivery::Begun;
 use delivery::Mark;
 use envelope::Envelope;
@@ -33,8 +33,6 @@ const DELIVERY: &str = "delivery.json";
 const LOCK: &str = "collector.lock";
 /// How often a reader looks before it calls the state damaged: a collection stores some times a second at most.
 const LOOKS: u32 = 3;
-/// Characters of a part's name, by the contract.
-const MAX_NAME: usize = 64;
 
 /// Why the state cannot be used. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -296,12 +294,6 @@ fn restore(path: &Path, text: &[u8], remedy: impl Fn() -> String) -> Result<(Las
         parts.push(LastRunPart { name: name.clone(), body });
     }
     Ok((LastRun { head: envelope.head().to_owned(), parts }, envelope))
-}
-
-/// What the contract allows, and thus what is safe as a file's name.
-fn is_part_name(name: &str) -> bool {
-    (1..=MAX_NAME).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 #[cfg(test)]

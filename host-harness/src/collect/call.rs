@@ -199,8 +199,13 @@ impl Collector<'_> {
     }
 
     fn after_break(&self, error: RuntimeError, barren: u32, pace: Pace) -> Result<After, CollectError> {
-        let passing =
-            matches!(error, RuntimeError::Trap { .. } | RuntimeError::Deadline { .. } | RuntimeError::Memory { .. });
+        let passing = matches!(
+            error,
+            RuntimeError::Trap { .. }
+                | RuntimeError::Deadline { .. }
+                | RuntimeError::Memory { .. }
+                | RuntimeError::Unsound { .. }
+        );
         let after = match pace {
             _ if !passing => return Err(error.into()),
             Pace::Through(_) if barren >= BARREN_CALLS => return Err(error.into()),

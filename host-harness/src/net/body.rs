@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep_until};
 use wasmtime_wasi_http::Error;
 
@@ -20,13 +21,21 @@ pub(super) struct Limited {
     between: Duration,
     deadline: Instant,
     timer: Pin<Box<Sleep>>,
+    /// Given back with it.
+    #[expect(dead_code, reason = "held, not read")]
+    open: Option<OwnedSemaphorePermit>,
 }
 
 impl Limited {
     /// `limit`: bytes; `between`: time between two frames; `deadline`: end of the whole request.
     pub(super) fn new(body: Incoming, limit: u64, between: Duration, deadline: Instant) -> Self {
         let timer = Box::pin(sleep_until(deadline.min(Instant::now() + between)));
-        Self { body, left: limit, limit, between, deadline, timer }
+        Self { body, left: limit, limit, between, deadline, timer, open: None }
+    }
+
+    /// Counts as open until it is dropped.
+    pub(super) fn counted(self, open: OwnedSemaphorePermit) -> Self {
+        Self { open: Some(open), ..self }
     }
 }
 

@@ -30,6 +30,9 @@ pub enum Denied {
     /// A length that several readers could take for several lengths, or one of a GET.
     #[error("its content-length fits no request that may be made")]
     Length,
+    /// Too many requests are open.
+    #[error("as many requests as a plugin may have are open")]
+    TooMany,
 }
 
 impl Denied {
@@ -44,6 +47,7 @@ impl Denied {
             Self::Method => "method",
             Self::Header(_) => "header",
             Self::Length => "length",
+            Self::TooMany => "too-many",
         }
     }
 }
@@ -53,6 +57,7 @@ impl From<Denied> for Error {
         match denied {
             Denied::Method => Self::HttpRequestMethodInvalid,
             Denied::Path | Denied::NotAbsolute => Self::HttpRequestUriInvalid,
+            Denied::TooMany => Self::ConnectionLimitReached,
             _ => Self::HttpRequestDenied,
         }
     }

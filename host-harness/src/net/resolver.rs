@@ -107,7 +107,7 @@ impl Resolver {
              address in `base_url`"
         );
         let fields = [("name".to_owned(), name.to_owned()), ("address".to_owned(), address.to_string())];
-        self.log.write(Level::Error, "address-denied", &text, &fields);
+        self.log.write_once(Level::Error, "address-denied", &text, &fields);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bounds::Unsound;
 use super::guest::Guest;
 use crate::net::NetError;
 
@@ -53,6 +54,14 @@ pub enum RuntimeError {
         /// How much it was given.
         mebibytes: usize,
     },
+    /// The plugin returned what the contract does not allow.
+    #[error("the plugin broke the contract in `{call}`: {what}; nothing of this call is recorded")]
+    Unsound {
+        /// Which function.
+        call: &'static str,
+        /// What is wrong with it.
+        what: Unsound,
+    },
     /// The way out cannot be built.
     #[error(transparent)]
     Network(#[from] NetError),
@@ -71,6 +80,10 @@ impl RuntimeError {
         Self::Trap { call, reason }
     }
 
+    pub(super) fn unsound(call: &'static str) -> impl Fn(Unsound) -> Self {
+        move |what| Self::Unsound { call, what }
+    }
+
     pub(super) fn deadline(call: &'static str, limit: Duration) -> Self {
         Self::Deadline { call, seconds: limit.as_secs() }
     }
@@ -79,4 +92,10 @@ impl RuntimeError {
 /// The cause without the backtrace, which would be many lines of addresses.
 pub(super) fn one_line(error: &wasmtime::Error) -> String {
     crate::log::plain(&error.root_cause().to_string())
+}
+
+/// Which import it is about, and what is wrong with it.
+pub(super) fn causes(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    crate::log::plain(&causes.join(": "))
 }

@@ -1,6 +1,7 @@
 //! What stands behind one call: the store's data, the imports, the memory budget.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, StoreLimits, StoreLimitsBuilder};
@@ -35,12 +36,17 @@ pub(super) struct Services {
     pub(super) settings: Vec<(String, String)>,
     pub(super) secrets: Secrets,
     pub(super) net: Network,
+    /// For the host's own lines.
     pub(super) log: Log,
+    /// For lines that the plugin causes.
+    pub(super) plugin_log: Log,
     pub(super) clock: Clock,
     pub(super) random: Random,
     pub(super) stop: Stop,
     /// Bytes of linear memory.
     pub(super) memory: usize,
+    /// Of any call.
+    pub(super) most_time: Duration,
 }
 
 /// The data of one store.
@@ -57,9 +63,9 @@ pub(super) struct Guest {
 impl Guest {
     /// For call number `call`: no environment, arguments, files or sockets.
     pub(super) fn new(services: Arc<Services>, call: u64) -> Self {
-        let errors = Output::new("plugin-stderr", services.log.clone());
+        let errors = Output::new("plugin-stderr", services.plugin_log.clone());
         let mut wasi = WasiCtx::builder();
-        wasi.stdout(Output::new("plugin-stdout", services.log.clone()))
+        wasi.stdout(Output::new("plugin-stdout", services.plugin_log.clone()))
             .stderr(errors.clone())
             .wall_clock(services.clock.clone())
             .allow_tcp(false)
@@ -165,12 +171,17 @@ impl Guest {
             SecretsError::Conflict => return secrets::SecretsError::Conflict,
             SecretsError::Denied => {
                 let text = "the plugin asked for a secret that it may not use in this way";
-                self.services.log.write(Level::Warn, "secret-denied", text, &[("name".into(), name.into())]);
+                self.services.plugin_log.write_once(
+                    Level::Warn,
+                    "secret-denied",
+                    text,
+                    &[("name".into(), name.into())],
+                );
                 return secrets::SecretsError::Denied;
             }
             SecretsError::Unavailable(_) => {}
         }
-        self.services.log.write(Level::Error, "secrets-unavailable", &error.to_string(), &[]);
+        self.services.plugin_log.write(Level::Error, "secrets-unavailable", &error.to_string(), &[]);
         secrets::SecretsError::Unavailable(error.to_string())
     }
 }
@@ -189,7 +200,7 @@ impl host::Host for Guest {
             host::Level::Warn => Level::Warn,
             host::Level::Error => Level::Error,
         };
-        self.services.log.write(level, &code, &text, &fields);
+        self.services.plugin_log.write(level, &code, &text, &fields);
     }
 
     fn stopping(&mut self) -> bool {

@@ -8,7 +8,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::{Config, Engine};
 
 use super::bindings::PluginPre;
-use super::error::one_line;
+use super::error::{causes, one_line};
 use super::guest::{Guest, linker};
 use super::tenant::TenantBuilder;
 use super::{Command, Description, RuntimeError};
@@ -53,7 +53,7 @@ impl Runtime {
     pub fn load(&self, bytes: &[u8]) -> Result<Plugin, RuntimeError> {
         let component =
             Component::from_binary(&self.engine, bytes).map_err(|error| RuntimeError::Load(one_line(&error)))?;
-        let contract = |error: wasmtime::Error| RuntimeError::Contract(one_line(&error));
+        let contract = |error: wasmtime::Error| RuntimeError::Contract(causes(&error));
         let pre = linker(&self.engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(contract)?;
         Ok(Plugin { pre: PluginPre::new(pre).map_err(contract)?, engine: self.engine.clone() })
     }

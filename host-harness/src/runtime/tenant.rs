@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use wasmtime::Store;
 
+use super::bounds;
 use super::clock::{Clock, Random};
 use super::guest::{Guest, Instance, Services};
 use super::{
@@ -49,6 +50,7 @@ pub struct TenantBuilder {
     random: Random,
     stop: Stop,
     memory: usize,
+    most_time: Duration,
     way_out: WayOut,
     detour: Option<Detour>,
 }
@@ -66,6 +68,7 @@ impl TenantBuilder {
             random: Random::System,
             stop: Stop::new(),
             memory: MEMORY_BYTES,
+            most_time: Duration::MAX,
             way_out: WayOut::default(),
             detour: None,
         }
@@ -140,6 +143,14 @@ impl TenantBuilder {
         self
     }
 
+    /// How long any call may take; by default each what its function may need: 30 s, with I/O 180 s, `fetch-events` a minute
+    /// more than its budget.
+    #[must_use]
+    pub fn most_time(mut self, time: Duration) -> Self {
+        self.most_time = time;
+        self
+    }
+
     /// Further authorities, a proxy; by default none.
     #[must_use]
     pub fn way_out(mut self, way_out: WayOut) -> Self {
@@ -170,19 +181,23 @@ impl TenantBuilder {
     pub async fn open(self) -> Result<Tenant, RuntimeError> {
         let description = self.plugin.describe().await?;
         let policy = policy(&description, &self.settings, self.origin_setting.as_deref());
-        let net = Network::open(policy, self.way_out, self.detour, self.log.clone())?;
+        let plugin_log = self.log.rationed();
+        let net = Network::open(policy, self.way_out, self.detour, plugin_log.clone())?;
         let uses = description.secrets.iter().map(|secret| (secret.name.clone(), secret.written));
         let services = Services {
             settings: self.settings.into_iter().collect(),
             secrets: Secrets::new(uses, self.supplied, self.store),
             net,
             log: self.log,
+            plugin_log,
             clock: self.clock,
             random: self.random,
             stop: self.stop,
             memory: self.memory,
+            most_time: self.most_time,
         };
-        Ok(Tenant { plugin: self.plugin, services: Arc::new(services), calls: AtomicU64::new(0) })
+        let streams = description.streams.into_iter().map(|stream| stream.name).collect();
+        Ok(Tenant { plugin: self.plugin, services: Arc::new(services), streams, calls: AtomicU64::new(0) })
     }
 
     /// For calls that do no I/O: no settings, no secrets, no network.
@@ -190,14 +205,16 @@ impl TenantBuilder {
         let services = Services {
             settings: Vec::new(),
             secrets: Secrets::new([], BTreeMap::new(), SecretStore::memory()),
-            net: Network::closed(self.log.clone()),
+            net: Network::closed(self.log.rationed()),
+            plugin_log: self.log.rationed(),
             log: self.log,
             clock: self.clock,
             random: self.random,
             stop: self.stop,
             memory: self.memory,
+            most_time: self.most_time,
         };
-        Tenant { plugin: self.plugin, services: Arc::new(services), calls: AtomicU64::new(0) }
+        Tenant { plugin: self.plugin, services: Arc::new(services), streams: Vec::new(), calls: AtomicU64::new(0) }
     }
 }
 
@@ -221,13 +238,15 @@ fn policy(plugin: &Description, settings: &BTreeMap<String, String>, of_person: 
 pub struct Tenant {
     plugin: Arc<Plugin>,
     services: Arc<Services>,
+    /// Names that `describe` gives.
+    streams: Vec<String>,
     calls: AtomicU64,
 }
 
 /// Makes one call: a fresh store and instance, the call within its time, the error in words.
 macro_rules! call {
     ($tenant:expr, $name:literal, $limit:expr, |$instance:ident, $store:ident| $call:expr) => {{
-        let limit: Duration = $limit;
+        let limit: Duration = $tenant.services.most_time.min($limit);
         let mut store = $tenant.store();
         let called = {
             let $store = &mut store;
@@ -255,7 +274,10 @@ impl Tenant {
     /// # Errors
     /// See [`RuntimeError`].
     pub async fn describe(&self) -> Result<Description, RuntimeError> {
-        call!(self, "describe", LOCAL_CALL, |plugin, store| plugin.siem_plugin_collector().call_describe(store))
+        let said: Description =
+            call!(self, "describe", LOCAL_CALL, |plugin, store| plugin.siem_plugin_collector().call_describe(store))?;
+        bounds::description(&said).map_err(RuntimeError::unsound("describe"))?;
+        Ok(said)
     }
 
     /// Settings, then tokens and a small page of each stream.
@@ -276,9 +298,14 @@ impl Tenant {
         request: &FetchRequest,
     ) -> Result<Result<Batch, Failure>, RuntimeError> {
         let budget = Duration::from_millis(request.budget_ms.unwrap_or(DEFAULT_BUDGET_MS).into());
-        call!(self, "fetch-events", budget + FETCH_MARGIN, |plugin, store| plugin
-            .siem_plugin_collector()
-            .call_fetch_events(store, last_run, request))
+        let fetched: Result<Batch, Failure> =
+            call!(self, "fetch-events", budget + FETCH_MARGIN, |plugin, store| plugin
+                .siem_plugin_collector()
+                .call_fetch_events(store, last_run, request))?;
+        if let Ok(batch) = &fetched {
+            bounds::batch(batch, &self.streams).map_err(RuntimeError::unsound("fetch-events"))?;
+        }
+        Ok(fetched)
     }
 
     /// The stored last-run, checked and in the current form, and what it says.
@@ -286,9 +313,13 @@ impl Tenant {
     /// # Errors
     /// Outer: see [`RuntimeError`]. Inner: it is damaged, newer or foreign.
     pub async fn get_last_run(&self, stored: Option<&LastRun>) -> Result<Result<LastRunView, Failure>, RuntimeError> {
-        call!(self, "get-last-run", LOCAL_CALL, |plugin, store| plugin
+        let view: Result<LastRunView, Failure> = call!(self, "get-last-run", LOCAL_CALL, |plugin, store| plugin
             .siem_plugin_collector()
-            .call_get_last_run(store, stored))
+            .call_get_last_run(store, stored))?;
+        if let Ok(view) = &view {
+            bounds::last_run(&view.last_run).map_err(RuntimeError::unsound("get-last-run"))?;
+        }
+        Ok(view)
     }
 
     /// The last-run with a change that an operator asks for.
@@ -300,9 +331,13 @@ impl Tenant {
         stored: Option<&LastRun>,
         change: &Reset,
     ) -> Result<Result<LastRun, Failure>, RuntimeError> {
-        call!(self, "change-last-run", LOCAL_CALL, |plugin, store| plugin
+        let changed: Result<LastRun, Failure> = call!(self, "change-last-run", LOCAL_CALL, |plugin, store| plugin
             .siem_plugin_collector()
-            .call_change_last_run(store, stored, change))
+            .call_change_last_run(store, stored, change))?;
+        if let Ok(last_run) = &changed {
+            bounds::last_run(last_run).map_err(RuntimeError::unsound("change-last-run"))?;
+        }
+        Ok(changed)
     }
 
     /// Every command.
@@ -322,7 +357,13 @@ impl Tenant {
         name: &str,
         arguments: &[(String, String)],
     ) -> Result<Result<Outcome, Failure>, RuntimeError> {
-        call!(self, "run", REMOTE_CALL, |plugin, store| plugin.siem_plugin_commands().call_run(store, name, arguments))
+        let ran: Result<Outcome, Failure> = call!(self, "run", REMOTE_CALL, |plugin, store| plugin
+            .siem_plugin_commands()
+            .call_run(store, name, arguments))?;
+        if let Ok(outcome) = &ran {
+            bounds::outcome(outcome, &self.streams).map_err(RuntimeError::unsound("run"))?;
+        }
+        Ok(ran)
     }
 
     /// The clock that the plugin sees.
@@ -353,6 +394,7 @@ impl Tenant {
 
     fn store(&self) -> Store<Guest> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        self.services.plugin_log.renew();
         let mut store = Store::new(&self.plugin.engine, Guest::new(Arc::clone(&self.services), number));
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(COPIED_BYTES);
