@@ -3,6 +3,7 @@
 mod check;
 mod collect;
 mod commands;
+mod component;
 mod demo;
 mod error;
 mod harden;
@@ -53,6 +54,9 @@ struct Global {
     /// Plugin component to run [default: the one built in]
     #[arg(long, global = true, value_name = "PATH")]
     component: Option<PathBuf>,
+    /// Run that component only if its bytes have this SHA-256
+    #[arg(long, global = true, value_name = "HEX", requires = "component")]
+    component_sha256: Option<component::Checksum>,
     /// Results as JSON
     #[arg(long, global = true)]
     json: bool,

@@ -14,6 +14,10 @@ const TARGET: &str = "wasm32-wasip2";
 /// The profile in the workspace's `Cargo.toml` that is made for guests.
 const PROFILE: &str = "component";
 
+/// The plugin itself.
+pub const PLUGIN: Component<'_> =
+    Component { package: "cisco-webex-plugin", features: "", variable: "PLUGIN_COMPONENT" };
+
 /// A crate that is a component.
 #[derive(Clone, Copy, Debug)]
 pub struct Component<'a> {
@@ -21,13 +25,13 @@ pub struct Component<'a> {
     pub package: &'a str,
     /// Of its cargo features, with commas.
     pub features: &'a str,
-    /// The variable in which the calling crate finds the path of the file, by `env!`.
+    /// The variable in which the crate of a build script finds the path of the file, by `env!`.
     pub variable: &'a str,
 }
 
 /// What a build script does: builds each of them; `root` is the workspace's folder.
 pub fn build(root: &Path, components: &[Component<'_>]) -> ExitCode {
-    match components.iter().try_for_each(|component| build_one(root, *component)) {
+    match components.iter().try_for_each(|component| embed(root, *component)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             println!("cargo::error={message}");
@@ -36,17 +40,31 @@ pub fn build(root: &Path, components: &[Component<'_>]) -> ExitCode {
     }
 }
 
-fn build_one(root: &Path, Component { package, features, variable }: Component<'_>) -> Result<(), String> {
+fn embed(root: &Path, component: Component<'_>) -> Result<(), String> {
     let out = path_from("OUT_DIR")?;
+    let built = compile(root, component, &target_folder(&out)?.join("component-build"))?;
+    // Another one of the same crate, with other features, has the same name there.
+    let kept = out.join(component.variable).with_extension("wasm");
+    fs::copy(&built, &kept).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
+    println!("cargo::rustc-env={}={}", component.variable, kept.display());
+    rerun_on_change(root, &built.with_extension("d"))
+}
+
+/// Builds one in a target folder, and says where it is. The same sources, lock file and toolchain give the same bytes, in
+/// whatever folder they stand and whoever's account it is.
+///
+/// # Errors
+/// In words: the target is missing, or it does not build.
+pub fn compile(root: &Path, component: Component<'_>, folder: &Path) -> Result<PathBuf, String> {
+    let Component { package, features, .. } = component;
     require_target()?;
-    let folder = target_folder(&out)?.join("component-build");
-    let cargo = env::var_os("CARGO").ok_or("cargo did not set CARGO")?;
-    let mut command = Command::new(cargo);
+    let root = root.canonicalize().map_err(|error| format!("cannot find {}: {error}", root.display()))?;
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
-        .current_dir(root)
+        .current_dir(&root)
         .args(["build", "--lib", "--package", package, "--features", features])
-        .args(["--profile", PROFILE, "--target", TARGET, "--target-dir"])
-        .arg(&folder);
+        .args(["--profile", PROFILE, "--target", TARGET, "--config", &without_paths(&root)?, "--target-dir"])
+        .arg(folder);
     for name in host_only_variables() {
         command.env_remove(name);
     }
@@ -54,12 +72,17 @@ fn build_one(root: &Path, Component { package, features, variable }: Component<'
     if !status.success() {
         return Err(format!("the component {package} does not build, see the messages above"));
     }
-    // Another one of the same crate, with other features, has the same name there.
-    let built = folder.join(TARGET).join(PROFILE).join(package.replace('-', "_")).with_extension("wasm");
-    let kept = out.join(variable).with_extension("wasm");
-    fs::copy(&built, &kept).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
-    println!("cargo::rustc-env={variable}={}", kept.display());
-    rerun_on_change(root, &built.with_extension("d"))
+    Ok(folder.join(TARGET).join(PROFILE).join(package.replace('-', "_")).with_extension("wasm"))
+}
+
+/// Flags by which places of panics do not name this machine's folders: they would be in the component, and make it another one.
+/// They come on top of those of `.cargo/config.toml`.
+fn without_paths(root: &Path) -> Result<String, String> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let home = home.ok_or("neither CARGO_HOME nor a home folder is set")?;
+    let flags = [(home.as_path(), "/cargo"), (root, "/src")]
+        .map(|(from, to)| format!("'--remap-path-prefix={}={to}'", from.display()));
+    Ok(format!("target.{TARGET}.rustflags=[{}]", flags.join(",")))
 }
 
 /// Stops early and plainly where the guest's standard library is missing: the compiler's own message is longer than a

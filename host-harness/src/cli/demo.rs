@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::progress::Progress;
-use super::{CliError, Exit, Global, output, session, signals};
+use super::{CliError, Exit, Global, component, output, session, signals};
 use crate::demo::{self, Outcome, Step};
 use crate::stop::Stop;
 
@@ -41,7 +41,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
         output: options.output.clone(),
     };
     let log = session::log(global, progress.bars());
-    let outcome = demo::run(&session::component(global)?, &options, &log, &stop, |step| match step {
+    let outcome = demo::run(&component::read(global)?, &options, &log, &stop, |step| match step {
         Step::Words(words) => progress.tell(&words),
         Step::Collected(totals) => progress.show(totals),
     })

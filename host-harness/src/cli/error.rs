@@ -66,6 +66,16 @@ pub enum CliError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The component is another one.
+    #[error("the component {path} has the SHA-256 {found}, and {expected} is expected; it was not loaded", path = path.display())]
+    OtherComponent {
+        /// Where it is.
+        path: PathBuf,
+        /// What `--component-sha256` says.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
     /// The component.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -149,7 +159,11 @@ impl CliError {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Usage(_) | Self::File { .. } | Self::Runtime(RuntimeError::Load(_)) => Exit::Usage,
+            Self::Config(_)
+            | Self::Usage(_)
+            | Self::File { .. }
+            | Self::OtherComponent { .. }
+            | Self::Runtime(RuntimeError::Load(_)) => Exit::Usage,
             Self::Secrets(error) if error.is_configuration() => Exit::Usage,
             Self::Sink(_) => Exit::Sink,
             Self::Plugin { failure, .. } => Exit::of_code(&failure.code),

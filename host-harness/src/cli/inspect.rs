@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
-use super::{CliError, Exit, Global, output, session};
+use super::component::Checksum;
+use super::{CliError, Exit, Global, component, output};
 use crate::runtime::{Description, Imports, Runtime, SettingKind};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
-    let bytes = session::component(global)?;
-    let checksum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let bytes = component::read(global)?;
+    let checksum = Checksum::of(&bytes).to_string();
     let runtime = Runtime::new()?;
     let (imports, described) = match runtime.load(&bytes) {
         Ok(plugin) => (plugin.imports(), Ok(plugin.describe().await?)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indicatif::MultiProgress;
 
-use super::{CliError, Global};
+use super::{CliError, Global, component};
 use crate::config::{Config, keys};
 use crate::log::{Level, Log};
 use crate::runtime::{Plugin, Runtime, Tenant};
@@ -12,21 +12,9 @@ use crate::secrets::{Condition, SealedFile, Supplied, blocking};
 use crate::state::State;
 use crate::stop::Stop;
 
-/// The component of `--component`, or the one built in.
-pub(super) fn component(global: &Global) -> Result<Vec<u8>, CliError> {
-    match &global.component {
-        None => Ok(crate::COMPONENT.to_vec()),
-        Some(path) => std::fs::read(path).map_err(|source| CliError::File {
-            action: "read the component",
-            path: path.clone(),
-            source,
-        }),
-    }
-}
-
 /// The component, compiled and checked.
 pub(super) fn plugin(global: &Global) -> Result<Plugin, CliError> {
-    Ok(Runtime::new()?.load(&component(global)?)?)
+    Ok(Runtime::new()?.load(&component::read(global)?)?)
 }
 
 /// Lines on standard error, above the bars if there are any.

@@ -59,6 +59,27 @@ async fn a_component_that_is_none_is_refused() {
 }
 
 #[tokio::test]
+async fn only_the_component_that_is_meant_is_loaded() {
+    let place = Place::with("");
+    place.run(&["inspect", "--component-sha256", "00"]).await.exits(2);
+    std::fs::write(place.path("x.wasm"), host_harness::COMPONENT).unwrap();
+    let ran = place.run(&["--json", "--component", "x.wasm", "inspect"]).await.exits(0);
+    let sum = serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap()["sha256"].as_str().unwrap().to_owned();
+    let with = ["--component", "x.wasm", "--component-sha256"];
+    place.run(&[&with[..], &[&sum, "commands"]].concat()).await.exits(0);
+
+    let mut other = host_harness::COMPONENT.to_vec();
+    // A section that says nothing: another file, and as good a component.
+    other.extend([0, 2, 1, b'x']);
+    std::fs::write(place.path("x.wasm"), other).unwrap();
+    place.run(&["--component", "x.wasm", "commands"]).await.exits(0);
+    let ran = place.run(&[&with[..], &[&sum, "commands"]].concat()).await.exits(2);
+    assert!(ran.error().contains("x.wasm") && ran.error().contains("was not loaded"), "{}", ran.error());
+    let ran = place.run(&[&with[..], &["abc", "commands"]].concat()).await.exits(2);
+    assert!(ran.error().contains("64 hexadecimal digits"), "{}", ran.error());
+}
+
+#[tokio::test]
 async fn a_fresh_file_is_read_and_says_what_to_fill_in() {
     let place = Place::empty();
     place.run(&["init"]).await.exits(0);

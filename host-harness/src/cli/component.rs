@@ -1,0 +1,83 @@
+//! Which component runs, and whether it is the one that is meant.
+
+use std::fmt;
+use std::fs;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use super::{CliError, Global};
+
+/// A SHA-256, as `sha256sum` prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Checksum([u8; 32]);
+
+/// A text that is none.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 is 64 hexadecimal digits")]
+pub(super) struct NotAChecksum;
+
+impl Checksum {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl FromStr for Checksum {
+    type Err = NotAChecksum;
+
+    fn from_str(text: &str) -> Result<Self, NotAChecksum> {
+        let digits = text.as_bytes();
+        let mut bytes = [0; 32];
+        if digits.len() != 64 {
+            return Err(NotAChecksum);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            let digit = |at: usize| pair.get(at).and_then(|digit| char::from(*digit).to_digit(16)).ok_or(NotAChecksum);
+            *byte = u8::try_from(digit(0)? << 4 | digit(1)?).map_err(|_| NotAChecksum)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The component of `--component`, or the one built in. Read once: what was checked is what runs.
+///
+/// # Errors
+/// It cannot be read, or is not the one with the checksum of `--component-sha256`.
+pub(super) fn read(global: &Global) -> Result<Vec<u8>, CliError> {
+    let Some(path) = &global.component else { return Ok(crate::COMPONENT.to_vec()) };
+    let bytes =
+        fs::read(path).map_err(|source| CliError::File { action: "read the component", path: path.clone(), source })?;
+    match (global.component_sha256, Checksum::of(&bytes)) {
+        (Some(expected), found) if expected != found => Err(CliError::OtherComponent {
+            path: path.clone(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }),
+        _ => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_what_sha256sum_prints() {
+        let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Checksum::of(b"abc").to_string(), text);
+        assert_eq!(text.parse(), Ok(Checksum::of(b"abc")));
+        assert_eq!(text.to_uppercase().parse(), Ok(Checksum::of(b"abc")));
+        for other in ["", "ba78", &text[1..], &format!("{text}0"), &format!("+{}", &text[1..]), &text.replace('b', "ä")]
+        {
+            assert_eq!(other.parse::<Checksum>(), Err(NotAChecksum), "{other}");
+        }
+    }
+}
