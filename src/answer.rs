@@ -16,6 +16,9 @@ pub const MAX_WAIT: Span = Span::days(1);
 /// The wait before a fault of the server or the network is tried again in another call.
 pub const FAULT_WAIT: Span = Span::secs(30);
 
+/// Errors of one answer that are told; Webex names one or two, and each is compared with those before it.
+const MOST_ERRORS: usize = 10;
+
 /// An answer, sorted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -96,7 +99,8 @@ impl Problem {
     pub fn read(response: &Response) -> Self {
         let body: ErrorBody = serde_json::from_slice(&response.body).unwrap_or_default();
         let mut parts: Vec<String> = [body.message, body.error_description].into_iter().flatten().collect();
-        for description in body.errors.into_iter().flatten().filter_map(|error| error.description) {
+        let errors = body.errors.into_iter().flatten().take(MOST_ERRORS);
+        for description in errors.filter_map(|error| error.description) {
             if !parts.contains(&description) {
                 parts.push(description);
             }

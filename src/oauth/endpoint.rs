@@ -92,7 +92,7 @@ impl Endpoint<'_> {
         let asked = self.io.now();
         let url = self.api.endpoint("access_token");
         match self.wire.send_once(&secrets, Request { url, bearer: None, form: Some(form) }).await {
-            Ok(response) => self.read(&response, asked).ok_or_else(|| self.not_understood()),
+            Ok(response) => Granted::read(&response, asked).ok_or_else(|| self.not_understood()),
             Err(verdict) => Err(self.refusal(&verdict, what)),
         }
     }
@@ -152,11 +152,15 @@ impl Endpoint<'_> {
         .at(self.io.now() + FAULT_WAIT);
         NotGranted::NotNow { failure, pause: None }
     }
+}
 
-    fn read(&self, response: &Response, asked: Timestamp) -> Option<Granted> {
+impl Granted {
+    /// Reads an answer to a request that was made at `asked`; none: it holds no access token. What is of another kind than Webex
+    /// documents is left out.
+    pub fn read(response: &Response, asked: Timestamp) -> Option<Self> {
         let body: Body = serde_json::from_slice(&response.body).ok()?;
         let scopes = body.scope.as_ref().and_then(Value::as_str);
-        Some(Granted {
+        Some(Self {
             asked,
             access: token(&body.access_token)?,
             access_life: life(&body.expires_in),
