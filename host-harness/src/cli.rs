@@ -92,6 +92,7 @@ pub fn main() -> ExitCode {
     // Before anything is read that must not be seen.
     harden::no_dumps();
     heap::one_arena();
+    std::panic::set_hook(Box::new(|panic| harden::tell_panic(panic)));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // If even that cannot be written there is no one to tell.
@@ -100,7 +101,7 @@ pub fn main() -> ExitCode {
             return Exit::Usage.into();
         }
         Err(error) if error.use_stderr() => {
-            eprintln!("{}", usage_error(&error));
+            output::words(&usage_error(&error));
             return Exit::Usage.into();
         }
         Err(help) => {
@@ -111,12 +112,12 @@ pub fn main() -> ExitCode {
     let tasks = match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
         Ok(tasks) => tasks,
         Err(error) => {
-            eprintln!("error: the program cannot start its threads: {error}");
+            output::words(&format!("error: the program cannot start its threads: {error}"));
             return Exit::Failed.into();
         }
     };
     let exit = tasks.block_on(run(cli)).unwrap_or_else(|error| {
-        eprintln!("error: {}", error.line());
+        output::words(&format!("error: {}", error.line()));
         error.exit()
     });
     tasks.shutdown_timeout(LEAVE);

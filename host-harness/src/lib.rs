@@ -27,6 +27,7 @@ pub mod demo;
 pub mod durable;
 pub mod log;
 pub mod net;
+mod redaction;
 pub mod runtime;
 pub mod secrets;
 pub mod simulator;

@@ -1,6 +1,7 @@
 //! Lines for the operator: what the plugin logs, what the host refuses, what a cycle came to.
 //!
-//! A line holds no secret and no event's body: that is the writer's duty. What a line can never do is to break the screen:
+//! A line holds no secret and no event's body: that is the writer's duty, and values that are known to be secret are taken out
+//! here all the same. What a line can never do is to break the screen:
 //! control characters are taken out and its length is bounded here. Neither can a plugin fill a disk with lines: what it
 //! causes goes through [`Log::rationed`].
 
@@ -10,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::MultiProgress;
+
+use crate::redaction;
 
 /// Characters of a text or field that reach a line; a plugin must not flood the log.
 const MAX_TEXT_CHARS: usize = 2_000;
@@ -143,14 +146,10 @@ impl Log {
 
     fn put(&self, level: Level, code: &str, text: &str, fields: &[(String, String)]) {
         let tenant = self.tenant.iter().map(|name| ("tenant".to_owned(), plain(name)));
-        let line = || Line {
-            level,
-            code: plain(code),
-            text: plain(text),
-            fields: tenant
-                .chain(fields.iter().take(MAX_FIELDS).map(|(name, value)| (plain(name), plain(value))))
-                .collect(),
-        };
+        // Cut last: a secret must not stick out of what is left.
+        let plain = |text: &str| plain(&redaction::clean(text));
+        let shown = fields.iter().take(MAX_FIELDS).map(|(name, value)| (plain(name), plain(value)));
+        let line = || Line { level, code: plain(code), text: plain(text), fields: tenant.chain(shown).collect() };
         match &*self.output {
             Output::Silent => {}
             Output::Memory(lines) => {

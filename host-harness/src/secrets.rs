@@ -23,6 +23,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::durable::DurableError;
+use crate::redaction;
 pub use error::{Fault, SecretsError, StoreError};
 pub(crate) use file::now;
 pub use file::{Condition, Listed, Rekeyed, SealedFile};
@@ -176,6 +177,11 @@ impl Secrets {
         supplied: BTreeMap<String, Supplied>,
         store: Store,
     ) -> Self {
+        for supplied in supplied.values() {
+            if let Supplied::Value(value) = supplied {
+                redaction::learn(value);
+            }
+        }
         Self { uses: Arc::new(uses.into_iter().collect()), supplied: Arc::new(supplied), store }
     }
 
@@ -195,7 +201,9 @@ impl Secrets {
             None if is_written => {}
             None => return Ok(None),
         }
-        self.store.get(name).await
+        let found = self.store.get(name).await?;
+        found.iter().for_each(|found| redaction::learn(&found.value));
+        Ok(found)
     }
 
     /// Writes if the present revision is `expected`; on the disk when it returns.
@@ -225,6 +233,7 @@ impl Secrets {
         if self.uses.get(name) != Some(&true) || self.supplied.contains_key(name) || is_too_large {
             return Err(SecretsError::Denied);
         }
+        value.iter().for_each(redaction::learn);
         self.store.write(name, expected, value).await
     }
 }

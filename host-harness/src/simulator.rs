@@ -20,6 +20,7 @@
 //! ```
 
 mod answer;
+mod canary;
 mod clock;
 mod endpoint;
 mod event_store;
@@ -54,6 +55,7 @@ use server::{Listener, Server};
 use tenant::Tenant;
 
 pub use answer::Delivery;
+pub use canary::{Canary, canary_in};
 pub use clock::{Clock, iso};
 pub use endpoint::Endpoint;
 pub use event_store::{ListedEvent, LoadError};

@@ -28,7 +28,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
     });
     findings.extend(session.tenant.check().await?);
     if global.json {
-        output::json(&findings.iter().map(as_json).collect())?;
+        output::report(&findings.iter().map(as_json).collect())?;
     } else {
         let lines = findings.iter().map(|finding| in_words(finding, &session.config));
         output::result(&output::shown(&lines.collect::<String>()))?;

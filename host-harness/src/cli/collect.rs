@@ -145,7 +145,7 @@ impl Told {
             (Form::JsonBesideEvents, _) => output::words(&report.to_string()),
             // One object a line, as its rounds.
             (_, true) => output::result(&report.to_string())?,
-            (_, false) => output::json(&report)?,
+            (_, false) => output::report(&report)?,
         }
         Ok(())
     }

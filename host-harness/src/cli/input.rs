@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use super::CliError;
+use crate::redaction;
 use crate::secrets::Secret;
 
 /// Bytes that are read; a code or a client secret is some hundred characters, a redirected URL some thousand.
@@ -23,6 +24,7 @@ pub(super) fn secret(name: &str) -> Result<Secret, CliError> {
     if value.expose().is_empty() {
         return Err(CliError::Usage(format!("standard input holds no value for `{name}`")));
     }
+    redaction::learn(&value);
     Ok(value)
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
 use super::CliError;
+use crate::redaction;
 
 /// Writes a result. A reader that has gone (`… | head`) is no failure of the command.
 pub(super) fn result(text: &str) -> Result<(), CliError> {
@@ -25,9 +26,14 @@ pub(super) fn json(value: &serde_json::Value) -> Result<(), CliError> {
     result(&format!("{value:#}"))
 }
 
-/// Writes a line for a person.
+/// Writes a line for a person, without secrets.
 pub(super) fn words(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", redaction::clean(text));
+}
+
+/// Writes a report as JSON, without secrets: failures quote what others have said.
+pub(super) fn report(value: &serde_json::Value) -> Result<(), CliError> {
+    result(&redaction::clean(&format!("{value:#}")))
 }
 
 /// Text of the plugin as a terminal may show it: lines stay, codes for the terminal do not.

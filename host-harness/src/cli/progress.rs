@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::output;
 use crate::collect::{StreamTotal, Totals};
 use crate::runtime::{Clock, time};
 
@@ -52,7 +53,11 @@ impl Progress {
                 if told.get_or_insert_with(Instant::now).elapsed() >= BETWEEN_LINES {
                     *told = Some(Instant::now());
                     let streams = totals.streams.iter().map(|(name, stream)| format!("{name}: {}", message(stream)));
-                    eprintln!("collected {} events; {}", totals.delivered(), streams.collect::<Vec<_>>().join("; "));
+                    output::words(&format!(
+                        "collected {} events; {}",
+                        totals.delivered(),
+                        streams.collect::<Vec<_>>().join("; ")
+                    ));
                 }
             }
         }
@@ -67,7 +72,7 @@ impl Progress {
 
     /// A sentence, above the bars if there are any.
     pub(super) fn tell(&self, words: &str) {
-        self.aside(|| eprintln!("{words}"));
+        self.aside(|| output::words(words));
     }
 
     /// Writes something while the bars, if there are any, are away.

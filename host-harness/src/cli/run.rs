@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::session::Session;
 use super::{CliError, Exit, Global, input, output, session, signals};
+use crate::redaction;
 use crate::runtime::Command;
 use crate::sink::Sinks;
 use crate::stop::Stop;
@@ -75,6 +76,9 @@ fn parse(arguments: &[String]) -> Result<Vec<(String, String)>, CliError> {
 /// `code=-`: a code on the command line stands in the shell's history and in the process list.
 fn read_secrets(command: &Command, arguments: &mut [(String, String)]) -> Result<(), CliError> {
     let secret = |name: &str| command.arguments.iter().any(|argument| argument.secret && argument.name == name);
+    for (_, value) in arguments.iter().filter(|(name, _)| secret(name)) {
+        redaction::learn(&value.as_str().into());
+    }
     let mut asked = arguments.iter_mut().filter(|(name, value)| value == "-" && secret(name));
     let Some((name, value)) = asked.next() else { return Ok(()) };
     if let Some((other, _)) = asked.next() {

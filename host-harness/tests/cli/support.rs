@@ -11,13 +11,16 @@ use host_harness::config::keys::ORIGIN_SETTING;
 use host_harness::runtime::{Plugin, Runtime};
 use host_harness::secrets::{SealedFile, Secret, Store};
 use host_harness::simulator::{
-    ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET, REDIRECT_URI,
-    SimulatedTenant, Stream, TenantSettings,
+    ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Canary, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET,
+    REDIRECT_URI, SimulatedTenant, Stream, TenantSettings, canary_in,
 };
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_webex-collector");
+/// Files in a place that may hold secrets: what the test wrote itself, and a copy of the program, which holds those of the demo.
+const MAY_HOLD: [&str; 2] = ["webex.toml", "webex-collector"];
 /// A run that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -99,13 +102,14 @@ impl Place {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        self.command_of(Path::new(env!("CARGO_BIN_EXE_webex-collector")), arguments)
+        self.command_of(Path::new(PROGRAM), arguments)
     }
 
     pub(crate) fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
             .args(arguments)
+            .args(arguments.first().filter(|_| program == Path::new(PROGRAM)).map(|_| "-vv"))
             .current_dir(self.folder.path())
             // An error must be one line even for those who debug.
             .env("RUST_BACKTRACE", "1")
@@ -127,6 +131,30 @@ impl Place {
     }
 }
 
+/// What a test leaves behind holds no secret but where it belongs.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in folder.read_dir().into_iter().flatten().flatten() {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(path);
+                } else if !MAY_HOLD.iter().any(|name| path.ends_with(name)) {
+                    let text = std::fs::read(&path).unwrap_or_default();
+                    let is_sink = path.extension().is_some_and(|extension| extension == "ndjson");
+                    let leak = canary_in(&String::from_utf8_lossy(&text));
+                    let leak = leak.filter(|canary| !is_sink || *canary != Canary::MessageText);
+                    assert_eq!(leak, None, "{}", path.display());
+                }
+            }
+        }
+    }
+}
+
 /// The component, compiled once for all tests of this process.
 fn plugin() -> &'static Plugin {
     static PLUGIN: OnceLock<Plugin> = OnceLock::new();
@@ -136,11 +164,17 @@ fn plugin() -> &'static Plugin {
 /// Waits for the end of a run.
 pub(crate) async fn ended(child: Child) -> Ran {
     let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("the program hangs").unwrap();
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    // Of events on standard output only people's words belong there.
+    let leak = canary_in(&stdout).filter(|canary| *canary != Canary::MessageText).or(canary_in(&stderr));
+    assert_eq!(leak, None, "stdout: {stdout}\nstderr: {stderr}");
+    Ran { code: output.status.code(), stdout, stderr: at_the_wished_verbosity(stderr) }
+}
+
+/// Every run is as talkative as can be, and what it says is searched for secrets. Tests see what they would see without.
+fn at_the_wished_verbosity(stderr: String) -> String {
+    let is_asked = |line: &&str| !line.starts_with("debug: ") && !line.starts_with("info: ");
+    stderr.split_inclusive('\n').filter(is_asked).collect()
 }
 
 /// Asks a run to end, as Ctrl-C does.
@@ -153,6 +187,15 @@ pub(crate) async fn interrupt(child: &Child) {
 pub(crate) struct Webex {
     pub(crate) place: Place,
     pub(crate) tenant: SimulatedTenant,
+}
+
+/// No address of a request held a code or token.
+impl Drop for Webex {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.tenant.leaks(), []);
+        }
+    }
 }
 
 impl Webex {

@@ -1,5 +1,6 @@
 //! Events: messages above all, then memberships, card submits, spaces and meetings.
 
+use super::super::canary::PROSE;
 use super::super::event_store::Facets;
 use super::draft::{Draft, Oddity, Written};
 use super::json_object::JsonObject;
@@ -81,7 +82,7 @@ pub(super) fn write(mut draft: Draft<'_>) -> Written {
                 "memberships" => "personOrgName",
                 _ => "title",
             };
-            let prose = draft.prose("Note:", data.len() + TAIL_BYTES);
+            let prose = draft.prose(PROSE, data.len() + TAIL_BYTES);
             (data.text(key, &prose).close(), None)
         }
     };

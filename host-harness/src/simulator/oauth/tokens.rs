@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use sha2::{Digest, Sha256};
 
+use super::super::canary::{MINTED, MINTED_DIGITS};
 use super::bearer::{Bearer, Subject};
 use super::challenge::Challenge;
 use super::grant::TokenGrant;
@@ -58,15 +59,15 @@ impl TokenStore {
             .chain_update(self.minted.to_be_bytes())
             .chain_update(kind)
             .finalize();
-        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let value = format!("simulated-{kind}-{hex}");
+        let hex: String = digest.iter().take(MINTED_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
+        let value = format!("{MINTED}{kind}-{hex}");
         self.values.insert(value.clone());
         value
     }
 
     /// Whether a text holds any code or token that was given out.
     pub(in super::super) fn found_in(&self, text: &str) -> bool {
-        text.contains("simulated-") && self.values.iter().any(|value| text.contains(value.as_str()))
+        text.contains(MINTED) && self.values.iter().any(|value| text.contains(value.as_str()))
     }
 
     /// The first pair of a sign-in.
