@@ -35,7 +35,7 @@ use wasmtime_wasi_http::{ForbiddenHeaderFilter, RequestOptions, Result, WasiHttp
 use crate::log::{Level, Log};
 use body::Limited;
 use connector::Connector;
-use denied::Denied;
+pub use denied::Denied;
 use gzip::Gunzip;
 pub use policy::{Origin, OriginError, Policy};
 pub use proxy::{Proxy, ProxyError, check_no_proxy};
@@ -186,8 +186,7 @@ impl Network {
 
     async fn send(&self, mut request: Request<WasiBody>, options: RequestOptions) -> Result<http::Response<WasiBody>> {
         let outward = &*self.0;
-        let allowed = rules::check(request.method(), request.uri(), request.headers())
-            .and_then(|()| outward.policy.check(request.uri()));
+        let allowed = outward.policy.judge(request.method(), request.uri(), request.headers());
         let origin = allowed.map_err(|denied| outward.deny(&request, denied))?;
         let client = match &outward.way {
             Way::Client(client) => client,

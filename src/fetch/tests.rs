@@ -437,6 +437,19 @@ fn a_link_that_leads_astray_is_not_followed_and_loses_nothing() {
 }
 
 #[test]
+fn a_link_of_an_older_call_is_checked_again() {
+    let mut tenant = Tenant::new(three_streams(400, Span::secs(60)), &[]);
+    tenant.call(&FetchRequest { max_events: Some(60), ..ALL });
+    let stored = tenant.stored.as_mut().unwrap();
+    let (was, is) = ("\"link\":\"https://webexapis.com/", "\"link\":\"https://evil.example/");
+    assert!(stored.head.contains(was), "a page is in hand: {}", stored.head);
+    stored.head = stored.head.replace(was, is);
+    tenant.drain(&ALL);
+    tenant.check_each_once();
+    assert!(tenant.host.sent().iter().all(|sent| sent.url.host_str() == Some("webexapis.com")));
+}
+
+#[test]
 fn a_stale_link_starts_the_slice_again_in_halves() {
     let fault = |sent: &Sent| {
         let is_second = sent.url.path() == "/v1/events" && sent.query("cursor").is_some_and(|n| n != "50");

@@ -20,6 +20,7 @@ mod last_run;
 mod program;
 mod readme;
 mod secrecy;
+mod security;
 mod sign_in;
 mod simulated;
 mod support;

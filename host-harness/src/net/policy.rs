@@ -16,12 +16,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use http::HeaderValue;
 use http::uri::{Scheme, Uri};
+use http::{HeaderMap, HeaderValue, Method};
 use url::{Host, Url};
 
 use super::address;
 use super::denied::Denied;
+use super::rules;
 
 /// Scheme, host and port of a web server, in the form that `url` gives them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +135,15 @@ impl Policy {
     /// plugin says so itself, since it reads the same setting.
     pub fn allow<T: AsRef<str>>(urls: impl IntoIterator<Item = T>) -> Self {
         Self { allowed: urls.into_iter().filter_map(|url| Origin::parse(url.as_ref()).ok()).collect() }
+    }
+
+    /// Whether a request may be made, and to which of the origins.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<&Origin, Denied> {
+        rules::check(method, uri, headers)?;
+        self.check(uri)
     }
 
     /// Allows the origins of these URLs, which a plugin has named: none of this machine or of a private network.

@@ -29,8 +29,21 @@ impl Runtime {
     /// # Errors
     /// The machine does not allow it.
     pub fn new() -> Result<Self, RuntimeError> {
+        Self::guarded(true)
+    }
+
+    /// The same whose plugins never look up, so that an endless loop never ends. For a benchmark of what looking up costs.
+    ///
+    /// # Errors
+    /// The machine does not allow it.
+    #[doc(hidden)]
+    pub fn without_time_guard() -> Result<Self, RuntimeError> {
+        Self::guarded(false)
+    }
+
+    fn guarded(is_guarded: bool) -> Result<Self, RuntimeError> {
         let mut config = Config::new();
-        config.wasm_component_model(true).epoch_interruption(true);
+        config.wasm_component_model(true).epoch_interruption(is_guarded);
         let engine = Engine::new(&config).map_err(|error| RuntimeError::Engine(one_line(&error)))?;
         let weak = engine.weak();
         std::thread::Builder::new()
