@@ -1,6 +1,6 @@
 //! What is delivered.
 
-use crate::item::{Item, Line, escape, hex};
+use crate::item::{Facts, Item, Line, escape, hex};
 use crate::settings::MessageText;
 use crate::stream::Stream;
 use crate::time::Timestamp;
@@ -35,8 +35,12 @@ pub struct Made {
 impl Event {
     /// Makes the event of an item.
     pub fn of_item(item: Item<'_>, stream: Stream, org: Option<&str>, message_text: MessageText) -> Made {
-        let facts = item.facts();
-        let Line { text: body, replaced } = item.line(stream, &facts, message_text);
+        Self::of_facts(&item.facts(), stream, org, message_text)
+    }
+
+    /// The same where its facts are known.
+    pub fn of_facts(facts: &Facts<'_>, stream: Stream, org: Option<&str>, message_text: MessageText) -> Made {
+        let Line { text: body, replaced } = facts.line(stream, message_text);
         let event = Self {
             id: format!("{stream}:{}:{}", printable_org(org), facts.identity.printable()),
             org: org.unwrap_or_default().to_owned(),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -35,8 +36,9 @@ pub struct Facts<'a> {
     pub created: Option<Timestamp>,
     /// The text of `created`, whatever it is; none if absent or null.
     created_text: Option<&'a str>,
-    /// Whether it is an object.
-    is_object: bool,
+    /// Its members, if it is an object.
+    members: Option<Vec<Member<'a>>>,
+    text: &'a str,
 }
 
 /// A line to deliver.
@@ -69,8 +71,8 @@ impl<'a> Item<'a> {
     /// Reads identity and time. Of members that stand twice the last one counts, as in most parsers.
     pub fn facts(self) -> Facts<'a> {
         let (mut id, mut created) = (None, None);
-        let is_object = self.text.starts_with('{');
-        for member in members(self.text) {
+        let members: Option<Vec<Member<'a>>> = self.text.starts_with('{').then(|| members(self.text).collect());
+        for member in members.iter().flatten() {
             match member.name().as_deref() {
                 Some("id") => id = Some(member.value),
                 Some("created") => created = Some(member.value),
@@ -84,22 +86,24 @@ impl<'a> Item<'a> {
             digest.copy_from_slice(&Sha256::digest(self.text));
             Identity::Bytes(digest)
         });
-        Facts { identity, created, created_text, is_object }
+        Facts { identity, created, created_text, members, text: self.text }
     }
 
     /// Whether Webex could not decrypt it (`webex-api` 5, partial failure; the position in an event is not documented).
     pub fn has_kms_failure(self) -> bool {
         self.text.contains(r#""kms_failure""#)
     }
+}
 
+impl Facts<'_> {
     /// The line to deliver.
-    pub fn line(self, stream: Stream, facts: &Facts<'_>, message_text: MessageText) -> Line {
+    pub fn line(&self, stream: Stream, message_text: MessageText) -> Line {
         let mut text = String::with_capacity(self.text.len() + 96);
         let mut replaced = 0;
-        if facts.is_object {
+        if let Some(members) = &self.members {
             let private = stream == Stream::Events && message_text != MessageText::Keep;
             text.push('{');
-            for member in members(self.text) {
+            for member in members {
                 let name = member.name();
                 match name.as_deref() {
                     Some(TIME | SOURCE) => replaced += 1,
@@ -119,7 +123,7 @@ impl<'a> Item<'a> {
             text.push_str(r#"{"_raw":"#);
             push_text(&mut text, self.text);
         }
-        if let Some(created) = facts.created_text {
+        if let Some(created) = self.created_text {
             push_comma(&mut text);
             text.push_str(r#""_time":"#);
             push_text(&mut text, created);
@@ -130,12 +134,10 @@ impl<'a> Item<'a> {
         text.push_str("\"}");
         Line { text, replaced }
     }
-}
 
-impl Facts<'_> {
     /// Whether something that Webex documents for every item is missing or cannot be read.
     pub fn is_odd(&self) -> bool {
-        !self.is_object || self.created.is_none() || matches!(self.identity, Identity::Bytes(_))
+        self.members.is_none() || self.created.is_none() || matches!(self.identity, Identity::Bytes(_))
     }
 }
 
@@ -192,7 +194,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// The text with line breaks as spaces; in JSON they stand only between tokens.
 fn push_text(line: &mut String, text: &str) {
-    if text.bytes().any(|byte| byte == b'\n' || byte == b'\r') {
+    if memchr2(b'\n', b'\r', text.as_bytes()).is_some() {
         line.extend(text.chars().map(|c| if c == '\n' || c == '\r' { ' ' } else { c }));
     } else {
         line.push_str(text);
@@ -267,38 +269,46 @@ fn members(object: &str) -> impl Iterator<Item = Member<'_>> {
     })
 }
 
-/// Where the JSON value ends that the text starts with.
+/// Where the JSON value ends that the text starts with. Strings, which are most of it, are passed many bytes at a time: a host
+/// looks at the clock in each turn of a loop.
 fn value_end(text: &str) -> usize {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for (index, byte) in text.bytes().enumerate() {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => {
-                    in_string = false;
-                    if depth == 0 {
-                        return index + 1;
-                    }
-                }
-                _ => {}
-            }
-            continue;
-        }
+    let bytes = text.as_bytes();
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = bytes.get(at) {
         match byte {
-            b'"' => in_string = true,
+            b'"' => {
+                at = string_end(bytes, at + 1);
+                if depth == 0 {
+                    return at;
+                }
+                continue;
+            }
             b'{' | b'[' => depth += 1,
             b'}' | b']' => {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
-                    return index + 1;
+                    return at + 1;
                 }
             }
-            b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return index,
+            b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return at,
             _ => {}
         }
+        at += 1;
     }
-    text.len()
+    bytes.len()
+}
+
+/// Behind the quote that ends the string which is entered at `at`.
+fn string_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if bytes.get(at) == Some(&b'"') {
+            return at + 1;
+        }
+        // A backslash, and what it makes harmless.
+        at += 2;
+    }
+    bytes.len()
 }
 
 #[cfg(test)]
@@ -309,7 +319,7 @@ mod tests {
     fn line_of(json: &str, message_text: MessageText) -> Line {
         let raw: &RawValue = serde_json::from_str(json).unwrap();
         let item = Item::new(raw);
-        item.line(Stream::Events, &item.facts(), message_text)
+        item.facts().line(Stream::Events, message_text)
     }
 
     #[track_caller]

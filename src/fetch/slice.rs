@@ -404,7 +404,7 @@ impl Drain<'_> {
         if (is_seen && !defect::is(Defect::NothingIsSeen)) || self.is_same_millisecond(&ledger.tally, facts.created) {
             return Look::Seen;
         }
-        let made = Event::of_item(item, *stream, settings.org.as_deref(), settings.message_text);
+        let made = Event::of_facts(&facts, *stream, settings.org.as_deref(), settings.message_text);
         if !self.fits(&ledger.tally, &made) {
             return Look::Full;
         }
