@@ -52,6 +52,25 @@ async fn a_last_run_that_would_leave_its_folder_or_fill_the_disk_is_not_taken() 
 }
 
 #[tokio::test]
+async fn a_call_that_is_ended_is_one_line_of_its_tenant_and_the_neighbours_round_goes_on() {
+    for (mode, why) in [
+        ("trap-in-fetch-events", "broke off"),
+        ("panic-in-fetch-events", "broke off"),
+        ("loop-in-fetch-events", "did not return"),
+        ("events-in-the-millions", "128 MiB of memory"),
+        ("events-of-half-a-gigabyte", ""),
+        ("two-lines-in-one", "broke the contract"),
+        ("part-with-a-path", "broke the contract"),
+    ] {
+        let machine = Machine::with(mode).await;
+        assert_eq!(machine.round(&machine.tenant).await, "", "{mode}");
+        let line = machine.told("call-broke-off");
+        assert!(line.text.contains("`fetch-events`") && line.text.contains(why), "{mode}: {line}");
+        assert_eq!(machine.round(&machine.neighbour).await, "{}\n", "{mode}");
+    }
+}
+
+#[tokio::test]
 async fn each_export_may_break_off() {
     for kind in ["trap", "panic"] {
         let of = |export: &str| format!("{kind}-in-{export}");

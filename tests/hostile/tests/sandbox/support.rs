@@ -3,9 +3,13 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use host_harness::collect::{Collector, Mode, Step};
 use host_harness::log::{Level, Line, Log};
 use host_harness::runtime::{Batch, FetchRequest, Plugin, Runtime, RuntimeError, Tenant};
 use host_harness::secrets::{Secret, Store};
+use host_harness::sink::Sinks;
+use host_harness::state::State;
+use host_harness::stop::Stop;
 use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -113,6 +117,23 @@ impl Machine {
     /// Collects once.
     pub(crate) async fn fetch(&self) -> Result<Batch, RuntimeError> {
         Ok(self.tenant.fetch_events(None, &whatever()).await?.unwrap())
+    }
+
+    /// A round of a tenant, as a host makes it. Returns what was delivered.
+    pub(crate) async fn round(&self, tenant: &Tenant) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        let mut state = State::at(&folder.path().join("state")).writer().unwrap();
+        let (mut sinks, _) = Sinks::open([&path]).unwrap();
+        let stop = Stop::new();
+        let ends_here = |step: Step<'_>| {
+            if matches!(step, Step::Over(_)) {
+                stop.request();
+            }
+        };
+        let mut collector = Collector::new(tenant, &mut state, &mut sinks, stop.clone());
+        collector.run(Mode::Follow(Duration::from_secs(1)), ends_here).await.unwrap();
+        std::fs::read_to_string(path).unwrap()
     }
 
     /// The one line that was written, with this code, of the tenant whose plugin it was.
