@@ -134,9 +134,11 @@ impl Log {
     /// Writes a line, of a plugin's ration only once: a refusal is told, and not each repetition of it.
     pub fn write_once(&self, level: Level, code: &str, text: &str, fields: &[(String, String)]) {
         if let Some(ration) = &self.ration {
+            // As it is shown: a plugin may have put megabytes into a name.
+            let shown: Vec<(String, String)> = fields.iter().map(|(name, value)| (plain(name), plain(value))).collect();
             let mut told = ration.told.lock().unwrap_or_else(PoisonError::into_inner);
             let is_full = told.len() as u64 >= RATION;
-            if is_full || !told.insert(format!("{code} {fields:?}")) {
+            if is_full || !told.insert(format!("{code} {shown:?}")) {
                 ration.dropped.fetch_add(1, Ordering::Relaxed);
                 return;
             }
@@ -147,7 +149,7 @@ impl Log {
     fn put(&self, level: Level, code: &str, text: &str, fields: &[(String, String)]) {
         let tenant = self.tenant.iter().map(|name| ("tenant".to_owned(), plain(name)));
         // Cut last: a secret must not stick out of what is left.
-        let plain = |text: &str| plain(&redaction::clean(text));
+        let plain = |text: &str| plain(&redaction::clean_beginning(text));
         let shown = fields.iter().take(MAX_FIELDS).map(|(name, value)| (plain(name), plain(value)));
         let line = || Line { level, code: plain(code), text: plain(text), fields: tenant.chain(shown).collect() };
         match &*self.output {
