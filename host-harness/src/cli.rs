@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
     // Before anything is read that must not be seen.
     harden::no_dumps();
     heap::one_arena();
-    std::panic::set_hook(Box::new(|panic| harden::tell_panic(panic)));
+    std::panic::set_hook(Box::new(harden::tell_panic));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // If even that cannot be written there is no one to tell.

@@ -154,14 +154,12 @@ struct Ask {
     linked: Option<Span>,
 }
 
-/// What is to be done with an item.
-enum Look<'a> {
+/// Why an item is not delivered.
+enum Left {
     /// It was delivered before.
     Seen,
     /// There is no room for it.
     Full,
-    /// It is to be delivered.
-    New(Facts<'a>, Made),
 }
 
 impl Drain<'_> {
@@ -374,12 +372,12 @@ impl Drain<'_> {
     /// Delivers an item that was not delivered yet. False: a limit is met and it was left.
     async fn take(&self, item: Item<'_>, interval: &Interval) -> bool {
         let (facts, mut made) = match self.look(item) {
-            Look::Seen => {
+            Err(Left::Seen) => {
                 self.ledger.borrow_mut().tally.repeated += 1;
                 return true;
             }
-            Look::Full => return false,
-            Look::New(facts, made) => (facts, made),
+            Err(Left::Full) => return false,
+            Ok(new) => new,
         };
         if item.has_kms_failure() {
             let better = self.fetch_again(&made.event.id, &facts.identity).await;
@@ -396,19 +394,20 @@ impl Drain<'_> {
         true
     }
 
-    fn look<'i>(&self, item: Item<'i>) -> Look<'i> {
+    /// The event of an item that is to be delivered.
+    fn look<'i>(&self, item: Item<'i>) -> Result<(Facts<'i>, Made), Left> {
         let Call { settings, stream, last_run, .. } = self.call;
         let facts = item.facts();
         let ledger = self.ledger.borrow();
         let is_seen = ledger.state.seen.contains(last_run.key.id(*stream, &facts.identity));
         if (is_seen && !defect::is(Defect::NothingIsSeen)) || self.is_same_millisecond(&ledger.tally, facts.created) {
-            return Look::Seen;
+            return Err(Left::Seen);
         }
         let made = Event::of_facts(&facts, *stream, settings.org.as_deref(), settings.message_text);
         if !self.fits(&ledger.tally, &made) {
-            return Look::Full;
+            return Err(Left::Full);
         }
-        Look::New(facts, made)
+        Ok((facts, made))
     }
 
     fn deliver(&self, facts: &Facts<'_>, made: Made, interval: &Interval) {
