@@ -1,7 +1,7 @@
 //! A component that offers the contract and breaks everything else.
 //!
-//! What it does in `commands.run` is the command's name; what it does in the other exports is the [`mode`], which a test
-//! writes into the component before it loads it.
+//! What it does in `commands.run` is the command's name; what it does in the other exports is its mode, which a test writes
+//! into the component before it loads it.
 #![cfg(target_arch = "wasm32")]
 
 mod bindings;
