@@ -8,8 +8,9 @@ use super::host::After;
 use crate::oracle::{Invariant, Violation};
 use crate::scenario::{DAY, Deed, MINUTE, SECOND, Weather};
 
-/// Calls that the end may take, in each of its rounds.
-const MOST_CALLS: u32 = 1_500;
+/// Calls that the end may take, in each of its rounds. Nine queries at twenty requests a minute took 2,490 of them (seed 358608):
+/// their tails leave the backlog two requests a minute.
+const MOST_CALLS: u32 = 3_000;
 
 /// How long the end may take, in each of its rounds: the longest wait that is believed is a day, and what is set aside waits
 /// six hours at most.
