@@ -28,10 +28,10 @@ pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
     });
     findings.extend(session.tenant.check().await?);
     if global.json {
-        output::report(&findings.iter().map(as_json).collect())?;
+        output::report(&format!("{:#}", findings.iter().map(as_json).collect::<serde_json::Value>()))?;
     } else {
         let lines = findings.iter().map(|finding| in_words(finding, &session.config));
-        output::result(&output::shown(&lines.collect::<String>()))?;
+        output::report(&output::shown(&lines.collect::<String>()))?;
     }
     Ok(exit(&findings, &session.tenant.describe().await?))
 }

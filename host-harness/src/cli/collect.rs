@@ -115,7 +115,7 @@ impl Told {
             (Form::Words, What::ReAudit(_)) => report::re_audit_lines(round),
             (Form::Json, _) => {
                 let line = report::as_json(round).to_string();
-                self.unwritten = progress.aside(|| output::result(&line)).err();
+                self.unwritten = progress.aside(|| output::report(&line)).err();
                 Vec::new()
             }
             (Form::JsonBesideEvents, _) => vec![report::as_json(round).to_string()],
@@ -144,8 +144,8 @@ impl Told {
         match (self.form, follow) {
             (Form::JsonBesideEvents, _) => output::words(&report.to_string()),
             // One object a line, as its rounds.
-            (_, true) => output::result(&report.to_string())?,
-            (_, false) => output::report(&report)?,
+            (_, true) => output::report(&report.to_string())?,
+            (_, false) => output::report(&format!("{report:#}"))?,
         }
         Ok(())
     }

@@ -31,9 +31,9 @@ pub(super) fn words(text: &str) {
     eprintln!("{}", redaction::clean(text));
 }
 
-/// Writes a report as JSON, without secrets: failures quote what others have said.
-pub(super) fn report(value: &serde_json::Value) -> Result<(), CliError> {
-    result(&redaction::clean(&format!("{value:#}")))
+/// Writes a report, without secrets: its failures quote what others have said.
+pub(super) fn report(text: &str) -> Result<(), CliError> {
+    result(&redaction::clean(text))
 }
 
 /// Text of the plugin as a terminal may show it: lines stay, codes for the terminal do not.
