@@ -55,7 +55,7 @@ use server::{Listener, Server};
 use tenant::Tenant;
 
 pub use answer::Delivery;
-pub use canary::{Canary, canary_in};
+pub use canary::{Canary, canary_in, canary_of_run};
 pub use clock::{Clock, iso};
 pub use endpoint::Endpoint;
 pub use event_store::{ListedEvent, LoadError};

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use host_harness::config::Config;
 use host_harness::secrets::SealedFile;
 use host_harness::simulator::{
-    ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Canary, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET,
-    REDIRECT_URI, SimulatedTenant, Stream, TenantSettings, canary_in,
+    ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET, REDIRECT_URI,
+    SimulatedTenant, Stream, TenantSettings, canary_of_run,
 };
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -190,9 +190,7 @@ impl Place {
         let output =
             tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("the program hangs").unwrap();
         let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-        // Of events on standard output only people's words belong there.
-        let leak = canary_in(&stdout).filter(|canary| *canary != Canary::MessageText).or(canary_in(&stderr));
-        assert_eq!(leak, None, "stdout: {stdout}\nstderr: {stderr}");
+        assert_eq!(canary_of_run(&stdout, &stderr), None, "stdout: {stdout}\nstderr: {stderr}");
         // Every run is as talkative as can be; a test sees what it would see without.
         let is_asked = |line: &&str| !line.starts_with("debug: ") && !line.starts_with("info: ");
         let stderr = stderr.split_inclusive('\n').filter(is_asked).collect();

@@ -31,6 +31,11 @@ pub fn canary_in(text: &str) -> Option<Canary> {
     text.contains(PROSE).then_some(Canary::MessageText)
 }
 
+/// The same for what a run of the program has printed: of events on standard output, people's words belong there.
+pub fn canary_of_run(stdout: &str, stderr: &str) -> Option<Canary> {
+    canary_in(stdout).filter(|canary| *canary != Canary::MessageText).or_else(|| canary_in(stderr))
+}
+
 /// `simulated-refresh-token-0123…`
 fn begins_with_a_token(text: &str) -> bool {
     let word = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap_or_default();
