@@ -1,9 +1,8 @@
 //! Lines for the operator: what the plugin logs, what the host refuses, what a cycle came to.
 //!
 //! A line holds no secret and no event's body: that is the writer's duty, and values that are known to be secret are taken out
-//! here all the same. What a line can never do is to break the screen:
-//! control characters are taken out and its length is bounded here. Neither can a plugin fill a disk with lines: what it
-//! causes goes through [`Log::rationed`].
+//! here all the same. What a line can never do is to break the screen: control characters are taken out and its length is
+//! bounded here. Neither can a plugin fill a disk with lines: what it causes goes through [`Log::rationed`].
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -196,12 +196,12 @@ impl Network {
             }
             Way::Closed => return Err(outward.deny(&request, Denied::Origin)),
         };
+        let open =
+            Arc::clone(&outward.open).try_acquire_owned().map_err(|_| outward.deny(&request, Denied::TooMany))?;
         request.headers_mut().insert(HOST, origin.host_header().clone());
         if let Some(rewrite) = outward.rewrite.as_ref().filter(|rewrite| rewrite.origin == *origin) {
             *request.uri_mut() = rewrite.apply(request.uri())?;
         }
-        let open =
-            Arc::clone(&outward.open).try_acquire_owned().map_err(|_| outward.deny(&request, Denied::TooMany))?;
         let may_decode = gzip::ask(request.headers_mut());
         outward.requests.fetch_add(1, Ordering::Relaxed);
 

@@ -24,6 +24,7 @@ pub use delivery::Begun;
 use delivery::Mark;
 use envelope::Envelope;
 pub use envelope::Fault;
+pub(crate) use envelope::checksum;
 
 const HEAD: &str = "head.json";
 const PREVIOUS: &str = "head.previous.json";

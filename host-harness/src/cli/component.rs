@@ -4,13 +4,12 @@ use std::fmt;
 use std::fs;
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
-
 use super::{CliError, Global};
+use crate::state;
 
 /// A SHA-256, as `sha256sum` prints it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Checksum([u8; 32]);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Checksum(String);
 
 /// A text that is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +18,7 @@ pub(super) struct NotAChecksum;
 
 impl Checksum {
     pub(super) fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        Self(state::checksum(bytes))
     }
 }
 
@@ -27,22 +26,14 @@ impl FromStr for Checksum {
     type Err = NotAChecksum;
 
     fn from_str(text: &str) -> Result<Self, NotAChecksum> {
-        let digits = text.as_bytes();
-        let mut bytes = [0; 32];
-        if digits.len() != 64 {
-            return Err(NotAChecksum);
-        }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-            let digit = |at: usize| pair.get(at).and_then(|digit| char::from(*digit).to_digit(16)).ok_or(NotAChecksum);
-            *byte = u8::try_from(digit(0)? << 4 | digit(1)?).map_err(|_| NotAChecksum)?;
-        }
-        Ok(Self(bytes))
+        let is_one = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_one { Ok(Self(text.to_ascii_lowercase())) } else { Err(NotAChecksum) }
     }
 }
 
 impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&self.0)
     }
 }
 
@@ -54,8 +45,8 @@ pub(super) fn read(global: &Global) -> Result<Vec<u8>, CliError> {
     let Some(path) = &global.component else { return Ok(crate::COMPONENT.to_vec()) };
     let bytes =
         fs::read(path).map_err(|source| CliError::File { action: "read the component", path: path.clone(), source })?;
-    match (global.component_sha256, Checksum::of(&bytes)) {
-        (Some(expected), found) if expected != found => Err(CliError::OtherComponent {
+    match (&global.component_sha256, Checksum::of(&bytes)) {
+        (Some(expected), found) if *expected != found => Err(CliError::OtherComponent {
             path: path.clone(),
             expected: expected.to_string(),
             found: found.to_string(),

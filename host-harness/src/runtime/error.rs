@@ -80,10 +80,6 @@ impl RuntimeError {
         Self::Trap { call, reason }
     }
 
-    pub(super) fn unsound(call: &'static str) -> impl Fn(Unsound) -> Self {
-        move |what| Self::Unsound { call, what }
-    }
-
     pub(super) fn deadline(call: &'static str, limit: Duration) -> Self {
         Self::Deadline { call, seconds: limit.as_secs() }
     }

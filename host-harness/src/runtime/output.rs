@@ -12,6 +12,7 @@ use crate::log::{Level, Log};
 
 /// Bytes of one line that are kept; the rest of the line is dropped.
 const MAX_LINE_BYTES: usize = 4 * 1024;
+
 /// Standard output or standard error of one call. A plugin has no reason to print: what arrives here is mostly its last
 /// words before a trap.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use wasmtime::Store;
 
-use super::bounds;
+use super::bounds::{self, Unsound};
 use super::clock::{Clock, Random};
 use super::guest::{Guest, Instance, Services};
 use super::{
@@ -231,6 +231,18 @@ fn policy(plugin: &Description, settings: &BTreeMap<String, String>, of_person: 
     }
 }
 
+/// What the plugin has returned, if the contract allows it.
+fn sound<T>(
+    call: &'static str,
+    answer: Result<T, Failure>,
+    check: impl FnOnce(&T) -> Result<(), Unsound>,
+) -> Result<Result<T, Failure>, RuntimeError> {
+    if let Ok(answer) = &answer {
+        check(answer).map_err(|what| RuntimeError::Unsound { call, what })?;
+    }
+    Ok(answer)
+}
+
 /// A plugin with one tenant's settings, secrets and network.
 ///
 /// Every call answers in two levels: [`RuntimeError`] when the host could not run it, [`Failure`] when the plugin could not
@@ -276,7 +288,7 @@ impl Tenant {
     pub async fn describe(&self) -> Result<Description, RuntimeError> {
         let said: Description =
             call!(self, "describe", LOCAL_CALL, |plugin, store| plugin.siem_plugin_collector().call_describe(store))?;
-        bounds::description(&said).map_err(RuntimeError::unsound("describe"))?;
+        bounds::description(&said).map_err(|what| RuntimeError::Unsound { call: "describe", what })?;
         Ok(said)
     }
 
@@ -298,14 +310,10 @@ impl Tenant {
         request: &FetchRequest,
     ) -> Result<Result<Batch, Failure>, RuntimeError> {
         let budget = Duration::from_millis(request.budget_ms.unwrap_or(DEFAULT_BUDGET_MS).into());
-        let fetched: Result<Batch, Failure> =
-            call!(self, "fetch-events", budget + FETCH_MARGIN, |plugin, store| plugin
-                .siem_plugin_collector()
-                .call_fetch_events(store, last_run, request))?;
-        if let Ok(batch) = &fetched {
-            bounds::batch(batch, &self.streams).map_err(RuntimeError::unsound("fetch-events"))?;
-        }
-        Ok(fetched)
+        let fetched = call!(self, "fetch-events", budget + FETCH_MARGIN, |plugin, store| plugin
+            .siem_plugin_collector()
+            .call_fetch_events(store, last_run, request))?;
+        sound("fetch-events", fetched, |batch| bounds::batch(batch, &self.streams))
     }
 
     /// The stored last-run, checked and in the current form, and what it says.
@@ -313,13 +321,10 @@ impl Tenant {
     /// # Errors
     /// Outer: see [`RuntimeError`]. Inner: it is damaged, newer or foreign.
     pub async fn get_last_run(&self, stored: Option<&LastRun>) -> Result<Result<LastRunView, Failure>, RuntimeError> {
-        let view: Result<LastRunView, Failure> = call!(self, "get-last-run", LOCAL_CALL, |plugin, store| plugin
+        let view = call!(self, "get-last-run", LOCAL_CALL, |plugin, store| plugin
             .siem_plugin_collector()
             .call_get_last_run(store, stored))?;
-        if let Ok(view) = &view {
-            bounds::last_run(&view.last_run).map_err(RuntimeError::unsound("get-last-run"))?;
-        }
-        Ok(view)
+        sound("get-last-run", view, |view| bounds::last_run(&view.last_run))
     }
 
     /// The last-run with a change that an operator asks for.
@@ -331,13 +336,10 @@ impl Tenant {
         stored: Option<&LastRun>,
         change: &Reset,
     ) -> Result<Result<LastRun, Failure>, RuntimeError> {
-        let changed: Result<LastRun, Failure> = call!(self, "change-last-run", LOCAL_CALL, |plugin, store| plugin
+        let changed = call!(self, "change-last-run", LOCAL_CALL, |plugin, store| plugin
             .siem_plugin_collector()
             .call_change_last_run(store, stored, change))?;
-        if let Ok(last_run) = &changed {
-            bounds::last_run(last_run).map_err(RuntimeError::unsound("change-last-run"))?;
-        }
-        Ok(changed)
+        sound("change-last-run", changed, bounds::last_run)
     }
 
     /// Every command.
@@ -357,13 +359,10 @@ impl Tenant {
         name: &str,
         arguments: &[(String, String)],
     ) -> Result<Result<Outcome, Failure>, RuntimeError> {
-        let ran: Result<Outcome, Failure> = call!(self, "run", REMOTE_CALL, |plugin, store| plugin
+        let ran = call!(self, "run", REMOTE_CALL, |plugin, store| plugin
             .siem_plugin_commands()
             .call_run(store, name, arguments))?;
-        if let Ok(outcome) = &ran {
-            bounds::outcome(outcome, &self.streams).map_err(RuntimeError::unsound("run"))?;
-        }
-        Ok(ran)
+        sound("run", ran, |outcome| bounds::outcome(outcome, &self.streams))
     }
 
     /// The clock that the plugin sees.

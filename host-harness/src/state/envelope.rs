@@ -82,8 +82,8 @@ impl Envelope {
     }
 }
 
-/// SHA-256 in hexadecimal.
-pub(super) fn checksum(bytes: &[u8]) -> String {
+/// SHA-256 in hexadecimal, as `sha256sum` prints it.
+pub(crate) fn checksum(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
