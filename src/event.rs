@@ -6,6 +6,9 @@ use crate::stream::Stream;
 use crate::time::Timestamp;
 use sha2::{Digest, Sha256};
 
+/// Characters of the usual id of an item: those of Webex have under 120.
+const LONGEST_ID: usize = 128;
+
 /// One event (`wit/types.wit`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -32,28 +35,42 @@ pub struct Made {
     pub replaced: u64,
 }
 
-impl Event {
-    /// Makes the event of an item.
-    pub fn of_item(item: Item<'_>, stream: Stream, org: Option<&str>, message_text: MessageText) -> Made {
-        Self::of_facts(&item.facts(), stream, org, message_text)
+/// Makes the events of one stream of one organization.
+#[derive(Debug)]
+pub struct Maker<'a> {
+    stream: Stream,
+    org: &'a str,
+    message_text: MessageText,
+    /// What their ids begin with.
+    prefix: String,
+}
+
+impl<'a> Maker<'a> {
+    /// `org`: none where no organization is configured.
+    pub fn new(stream: Stream, org: Option<&'a str>, message_text: MessageText) -> Self {
+        let prefix = format!("{stream}:{}:", printable_org(org));
+        Self { stream, org: org.unwrap_or_default(), message_text, prefix }
+    }
+
+    /// The event of an item.
+    pub fn of_item(&self, item: Item<'_>) -> Made {
+        self.of_facts(&item.facts())
     }
 
     /// The same where its facts are known.
-    pub fn of_facts(facts: &Facts<'_>, stream: Stream, org: Option<&str>, message_text: MessageText) -> Made {
-        let Line { text: body, replaced } = facts.line(stream, message_text);
-        let event = Self {
-            id: format!("{stream}:{}:{}", printable_org(org), facts.identity.printable()),
-            org: org.unwrap_or_default().to_owned(),
-            stream,
-            created: facts.created,
-            body,
-        };
+    pub fn of_facts(&self, facts: &Facts<'_>) -> Made {
+        let Line { text: body, replaced } = facts.line(self.stream, self.message_text);
+        let mut id = String::with_capacity(self.prefix.len() + LONGEST_ID);
+        id.push_str(&self.prefix);
+        facts.identity.print(&mut id);
+        let event = Event { id, org: self.org.to_owned(), stream: self.stream, created: facts.created, body };
         Made { event, odd: facts.is_odd(), replaced }
     }
 }
 
 /// At most 100 characters, so that with stream and id an event's id stays under 400.
 fn printable_org(org: Option<&str>) -> String {
-    let escaped = escape(org.unwrap_or("-"));
+    let mut escaped = String::new();
+    escape(org.unwrap_or("-"), &mut escaped);
     if escaped.len() <= 100 { escaped } else { format!("~sha256:{}", hex(&Sha256::digest(escaped.as_bytes()))) }
 }

@@ -218,7 +218,7 @@ pub async fn fetch_events(
             last_run.user(*user).spent = budget.stored(io.now());
         }
     }
-    Ok(batch(last_run, outcomes, first_gaps))
+    Ok(batch(last_run, outcomes, first_gaps, request.re_read.is_some()))
 }
 
 /// The streams that the request names, or all that are on.
@@ -284,7 +284,7 @@ fn re_read(
 }
 
 /// Puts the streams' outcomes together.
-fn batch(mut last_run: LastRun, outcomes: Vec<Outcome>, first_gaps: Vec<Vec<Gap>>) -> Batch {
+fn batch(mut last_run: LastRun, outcomes: Vec<Outcome>, first_gaps: Vec<Vec<Gap>>, re_read: bool) -> Batch {
     let (mut events, mut reports, mut nexts) = (Vec::new(), Vec::new(), Vec::new());
     for (mut outcome, gaps) in outcomes.into_iter().zip(first_gaps) {
         let stream = outcome.report.stream;
@@ -301,6 +301,13 @@ fn batch(mut last_run: LastRun, outcomes: Vec<Outcome>, first_gaps: Vec<Vec<Gap>
     let earliest =
         nexts.iter().filter_map(|next| if let Next::NotBefore(time) = next { Some(*time) } else { None }).min();
     let next = if nexts.contains(&Next::Now) { Next::Now } else { earliest.map_or(Next::Idle, Next::NotBefore) };
+    if re_read && next == Next::Idle {
+        // Only once all are through: one that was through before would begin anew with the next call.
+        for report in &reports {
+            let lanes = last_run.streams.get_mut(&report.stream).map(|state| &mut state.lanes);
+            lanes.into_iter().flatten().for_each(|lane| lane.re_read = None);
+        }
+    }
     Batch { events, last_run: last_run.write(), next, reports }
 }
 

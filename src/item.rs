@@ -2,18 +2,29 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use crate::json::{JsonError, Noticed, Scanner, decode};
 use crate::settings::MessageText;
 use crate::stream::Stream;
 use crate::time::Timestamp;
 
-/// A JSON value of a list answer. Its text is valid JSON.
+/// A JSON value of a list answer, and where in it is what matters.
 #[derive(Clone, Copy, Debug)]
 pub struct Item<'a> {
     text: &'a str,
+    /// What it has, if it is an object.
+    object: Option<Object<'a>>,
+    noticed: Noticed,
+}
+
+/// The members of an item that are looked at, as they stand. Of those that stand twice the last one counts, as in most parsers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Object<'a> {
+    id: Option<&'a str>,
+    created: Option<&'a str>,
+    /// How many have a name that the plugin adds.
+    ours: usize,
 }
 
 /// What identifies an item within a stream and organization.
@@ -34,11 +45,7 @@ pub struct Facts<'a> {
     pub identity: Identity<'a>,
     /// When it happened, if it says so in a readable way.
     pub created: Option<Timestamp>,
-    /// The text of `created`, whatever it is; none if absent or null.
-    created_text: Option<&'a str>,
-    /// Its members, if it is an object.
-    members: Option<Vec<Member<'a>>>,
-    text: &'a str,
+    item: Item<'a>,
 }
 
 /// A line to deliver.
@@ -54,13 +61,47 @@ pub struct Line {
 const TIME: &str = "_time";
 const SOURCE: &str = "source_log_type";
 
+/// Bytes that both add to a line at most, with the value of the first.
+const ADDED: usize = 96;
+
 /// The members of `data` that hold the text of a message (`webex-api` 2.5).
 const MESSAGE_TEXTS: [&str; 3] = ["text", "markdown", "html"];
 
 impl<'a> Item<'a> {
-    /// Of a list answer.
-    pub fn new(raw: &'a RawValue) -> Self {
-        Self { text: raw.get() }
+    /// Reads a text that is one item.
+    ///
+    /// # Errors
+    /// It is no JSON.
+    pub fn parse(text: &'a str) -> Result<Self, JsonError> {
+        let mut scanner = Scanner::new(text);
+        let item = Self::scan(&mut scanner)?;
+        scanner.end()?;
+        Ok(item)
+    }
+
+    /// Reads the value that is next.
+    ///
+    /// # Errors
+    /// It is no JSON.
+    pub fn scan(scanner: &mut Scanner<'a>) -> Result<Self, JsonError> {
+        scanner.take_noticed();
+        let mut object = None;
+        let text = if scanner.peek() == Some(b'{') {
+            let found = object.insert(Object::default());
+            scanner.object(|scanner, key| {
+                let value = scanner.value()?;
+                found.note(key, value);
+                Ok(())
+            })?
+        } else {
+            scanner.value()?
+        };
+        Ok(Self { text, object, noticed: scanner.take_noticed() })
+    }
+
+    /// Whether it is an object, as all documented ones are.
+    pub fn is_object(self) -> bool {
+        self.object.is_some()
     }
 
     /// As it came.
@@ -68,62 +109,65 @@ impl<'a> Item<'a> {
         self.text
     }
 
-    /// Reads identity and time. Of members that stand twice the last one counts, as in most parsers.
+    /// Reads identity and time.
     pub fn facts(self) -> Facts<'a> {
-        let (mut id, mut created) = (None, None);
-        let members: Option<Vec<Member<'a>>> = self.text.starts_with('{').then(|| members(self.text).collect());
-        for member in members.iter().flatten() {
-            match member.name().as_deref() {
-                Some("id") => id = Some(member.value),
-                Some("created") => created = Some(member.value),
-                _ => {}
-            }
-        }
-        let created_text = created.filter(|text| *text != "null");
-        let created = created_text.and_then(decode).and_then(|text| Timestamp::parse_rfc3339(&text));
-        let identity = id.and_then(Identity::read).unwrap_or_else(|| {
+        let object = self.object.unwrap_or_default();
+        let created = self.created_text().and_then(decode).and_then(|text| Timestamp::parse_rfc3339(&text));
+        let identity = object.id.and_then(Identity::read).unwrap_or_else(|| {
             let mut digest = [0; 32];
             digest.copy_from_slice(&Sha256::digest(self.text));
             Identity::Bytes(digest)
         });
-        Facts { identity, created, created_text, members, text: self.text }
+        Facts { identity, created, item: self }
+    }
+
+    /// The text of `created`, whatever it is; none if absent or null.
+    fn created_text(self) -> Option<&'a str> {
+        self.object?.created.filter(|text| *text != "null")
     }
 
     /// Whether Webex could not decrypt it (`webex-api` 5, partial failure; the position in an event is not documented).
     pub fn has_kms_failure(self) -> bool {
-        self.text.contains(r#""kms_failure""#)
+        self.noticed.kms_failure
+    }
+}
+
+impl<'a> Object<'a> {
+    fn note(&mut self, key: &'a str, value: &'a str) {
+        match key {
+            r#""id""# => self.id = Some(value),
+            r#""created""# => self.created = Some(value),
+            r#""_time""# | r#""source_log_type""# => self.ours += 1,
+            // The same names may be written with escapes.
+            _ if key.contains('\\') => match decode(key).as_deref() {
+                Some("id") => self.id = Some(value),
+                Some("created") => self.created = Some(value),
+                Some(TIME | SOURCE) => self.ours += 1,
+                _ => {}
+            },
+            _ => {}
+        }
     }
 }
 
 impl Facts<'_> {
     /// The line to deliver.
     pub fn line(&self, stream: Stream, message_text: MessageText) -> Line {
-        let mut text = String::with_capacity(self.text.len() + 96);
-        let mut replaced = 0;
-        if let Some(members) = &self.members {
-            let private = stream == Stream::Events && message_text != MessageText::Keep;
-            text.push('{');
-            for member in members {
-                let name = member.name();
-                match name.as_deref() {
-                    Some(TIME | SOURCE) => replaced += 1,
-                    Some("data") if private => {
-                        push_comma(&mut text);
-                        push_text(&mut text, member.key);
-                        text.push(':');
-                        push_private(&mut text, member.value, message_text);
-                    }
-                    _ => {
-                        push_comma(&mut text);
-                        push_text(&mut text, member.whole);
-                    }
-                }
+        let Item { text: item, object, noticed } = self.item;
+        let mut text = String::with_capacity(item.len() + ADDED);
+        let is_private = stream == Stream::Events && message_text != MessageText::Keep;
+        match object {
+            Some(object) if object.ours == 0 && !is_private => {
+                let open = item.strip_suffix('}').unwrap_or(item).trim_ascii_end();
+                if noticed.line_break { push_text(&mut text, open) } else { text.push_str(open) }
             }
-        } else {
-            text.push_str(r#"{"_raw":"#);
-            push_text(&mut text, self.text);
+            Some(_) => push_members(&mut text, item, is_private.then_some(message_text)),
+            None => {
+                text.push_str(r#"{"_raw":"#);
+                push_text(&mut text, item);
+            }
         }
-        if let Some(created) = self.created_text {
+        if let Some(created) = self.item.created_text() {
             push_comma(&mut text);
             text.push_str(r#""_time":"#);
             push_text(&mut text, created);
@@ -132,12 +176,12 @@ impl Facts<'_> {
         text.push_str(r#""source_log_type":""#);
         text.push_str(stream.source_log_type());
         text.push_str("\"}");
-        Line { text, replaced }
+        Line { text, replaced: object.map_or(0, |object| object.ours as u64) }
     }
 
     /// Whether something that Webex documents for every item is missing or cannot be read.
     pub fn is_odd(&self) -> bool {
-        self.members.is_none() || self.created.is_none() || matches!(self.identity, Identity::Bytes(_))
+        self.item.object.is_none() || self.created.is_none() || matches!(self.identity, Identity::Bytes(_))
     }
 }
 
@@ -154,37 +198,49 @@ impl<'a> Identity<'a> {
         }
     }
 
-    /// Printable ASCII, at most 270 characters, different for different identities.
-    pub fn printable(&self) -> String {
+    /// Adds it in printable ASCII, at most 270 characters, different for different identities.
+    pub fn print(&self, to: &mut String) {
         /// Ids of Webex have under 120 characters; one over this is shortened to its digest.
         const LONGEST: usize = 256;
         match self {
             Self::Text(id) => {
-                let printable = escape(id);
-                if printable.len() <= LONGEST {
-                    printable
-                } else {
-                    format!("~sha256-id:{}", hex(&Sha256::digest(id.as_bytes())))
+                let begin = to.len();
+                escape(id, to);
+                if to.len() - begin > LONGEST {
+                    to.truncate(begin);
+                    to.push_str("~sha256-id:");
+                    to.push_str(&hex(&Sha256::digest(id.as_bytes())));
                 }
             }
-            Self::Number(number) if number.len() <= LONGEST => format!("~number:{number}"),
-            Self::Number(number) => format!("~sha256-number:{}", hex(&Sha256::digest(number))),
-            Self::Bytes(digest) => format!("~sha256:{}", hex(digest)),
+            Self::Number(number) if number.len() <= LONGEST => {
+                to.push_str("~number:");
+                to.push_str(number);
+            }
+            Self::Number(number) => {
+                to.push_str("~sha256-number:");
+                to.push_str(&hex(&Sha256::digest(number)));
+            }
+            Self::Bytes(digest) => {
+                to.push_str("~sha256:");
+                to.push_str(&hex(digest));
+            }
         }
     }
 }
 
-/// The text with everything but letters, digits and `-._=+/` as `%XX`, so that `:` and `~` can stand around it.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
+/// Adds the text with everything but letters, digits and `-._=+/` as `%XX`, so that `:` and `~` can stand around it.
+pub fn escape(text: &str, to: &mut String) {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'=' | b'+' | b'/');
+    if text.bytes().all(is_plain) {
+        return to.push_str(text);
+    }
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._=+/".contains(&byte) {
-            escaped.push(char::from(byte));
+        if is_plain(byte) {
+            to.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            to.push_str(&format!("%{byte:02X}"));
         }
     }
-    escaped
 }
 
 /// Lower-case hexadecimal.
@@ -194,10 +250,11 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// The text with line breaks as spaces; in JSON they stand only between tokens.
 fn push_text(line: &mut String, text: &str) {
-    if memchr2(b'\n', b'\r', text.as_bytes()).is_some() {
-        line.extend(text.chars().map(|c| if c == '\n' || c == '\r' { ' ' } else { c }));
-    } else {
-        line.push_str(text);
+    let mut pieces = text.split(['\n', '\r']);
+    line.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        line.push(' ');
+        line.push_str(piece);
     }
 }
 
@@ -207,108 +264,56 @@ fn push_comma(line: &mut String) {
     }
 }
 
+/// Calls `each` with key and value of every member, as they stand; nothing for what is no object.
+fn members<'a>(object: &'a str, mut each: impl FnMut(&'a str, &'a str)) {
+    // It was scanned before, so nothing in it is wrong.
+    let _ = Scanner::new(object).object(|scanner, key| {
+        let value = scanner.value()?;
+        each(key, value);
+        Ok(())
+    });
+}
+
+/// The members of an item without those that are ours; `private`: what to do with the text of a message.
+fn push_members(line: &mut String, item: &str, private: Option<MessageText>) {
+    line.push('{');
+    members(item, |key, value| match (decode(key).as_deref(), private) {
+        (Some(TIME | SOURCE), _) => {}
+        (Some("data"), Some(message_text)) => {
+            push_key(line, key);
+            push_private(line, value, message_text);
+        }
+        _ => {
+            push_key(line, key);
+            push_text(line, value);
+        }
+    });
+}
+
+fn push_key(line: &mut String, key: &str) {
+    push_comma(line);
+    line.push_str(key);
+    line.push(':');
+}
+
 /// `data` without the text of a message, or with its digest.
 fn push_private(line: &mut String, data: &str, message_text: MessageText) {
     if !data.starts_with('{') {
         return push_text(line, data);
     }
     line.push('{');
-    for member in members(data) {
-        let is_message_text = member.name().is_some_and(|name| MESSAGE_TEXTS.contains(&name.as_ref()));
-        if is_message_text && message_text == MessageText::Drop {
-            continue;
+    members(data, |key, value| {
+        let is_message_text = decode(key).is_some_and(|name| MESSAGE_TEXTS.contains(&name.as_ref()));
+        if !is_message_text {
+            push_key(line, key);
+            push_text(line, value);
+        } else if message_text != MessageText::Drop {
+            let digest = Sha256::digest(decode(value).unwrap_or(Cow::Borrowed(value)).as_bytes());
+            push_key(line, key);
+            line.push_str(&format!(r#""sha256:{}""#, hex(&digest)));
         }
-        push_comma(line);
-        if is_message_text {
-            let digest = Sha256::digest(decode(member.value).unwrap_or(Cow::Borrowed(member.value)).as_bytes());
-            push_text(line, member.key);
-            line.push_str(&format!(r#":"sha256:{}""#, hex(&digest)));
-        } else {
-            push_text(line, member.whole);
-        }
-    }
+    });
     line.push('}');
-}
-
-/// The text of a JSON string; none if it is no string, or has no text (lone surrogates).
-fn decode(json: &str) -> Option<Cow<'_, str>> {
-    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(json).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
-}
-
-/// A member of an object.
-#[derive(Clone, Copy, Debug)]
-struct Member<'a> {
-    /// From the first character of the key to the last of the value.
-    whole: &'a str,
-    /// With its quotes.
-    key: &'a str,
-    value: &'a str,
-}
-
-impl<'a> Member<'a> {
-    fn name(self) -> Option<Cow<'a, str>> {
-        decode(self.key)
-    }
-}
-
-/// The members of an object, which is valid JSON; nothing of any other value.
-fn members(object: &str) -> impl Iterator<Item = Member<'_>> {
-    let end = object.len().saturating_sub(1);
-    let mut rest = object.get(1..end).filter(|_| object.starts_with('{')).unwrap_or_default();
-    std::iter::from_fn(move || {
-        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
-        let key = rest.get(..value_end(rest))?;
-        let after = rest.get(key.len()..)?;
-        let value_text = after.trim_start().strip_prefix(':')?.trim_start();
-        let value = value_text.get(..value_end(value_text))?;
-        let whole_end = rest.len() - value_text.len() + value.len();
-        let whole = rest.get(..whole_end)?;
-        rest = rest.get(whole_end..)?;
-        Some(Member { whole, key, value })
-    })
-}
-
-/// Where the JSON value ends that the text starts with. Strings, which are most of it, are passed many bytes at a time: a host
-/// looks at the clock in each turn of a loop.
-fn value_end(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let (mut depth, mut at) = (0_usize, 0);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => {
-                at = string_end(bytes, at + 1);
-                if depth == 0 {
-                    return at;
-                }
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return at + 1;
-                }
-            }
-            b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return at,
-            _ => {}
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// Behind the quote that ends the string which is entered at `at`.
-fn string_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
-        at += found;
-        if bytes.get(at) == Some(&b'"') {
-            return at + 1;
-        }
-        // A backslash, and what it makes harmless.
-        at += 2;
-    }
-    bytes.len()
 }
 
 #[cfg(test)]
@@ -317,9 +322,7 @@ mod tests {
     use super::*;
 
     fn line_of(json: &str, message_text: MessageText) -> Line {
-        let raw: &RawValue = serde_json::from_str(json).unwrap();
-        let item = Item::new(raw);
-        item.facts().line(Stream::Events, message_text)
+        Item::parse(json.trim()).unwrap().facts().line(Stream::Events, message_text)
     }
 
     #[track_caller]
@@ -343,7 +346,7 @@ mod tests {
     fn line_breaks_between_tokens_become_spaces_and_those_in_text_stay_escaped() {
         check(
             "{\n  \"a\" : [\r\n 1,\n2 ],\n \"t\": \"x\\ny\\u2028\"\n}",
-            "{\"a\" : [   1, 2 ],\"t\": \"x\\ny\\u2028\",\"source_log_type\":\"Events\"}",
+            "{   \"a\" : [   1, 2 ],  \"t\": \"x\\ny\\u2028\",\"source_log_type\":\"Events\"}",
         );
     }
 
@@ -368,12 +371,17 @@ mod tests {
         }
     }
 
+    fn printed(facts: &Facts<'_>) -> String {
+        let mut printed = String::new();
+        facts.identity.print(&mut printed);
+        printed
+    }
+
     #[track_caller]
     fn check_facts(json: &str, identity: &str, created: Option<&str>, odd: bool) {
-        let raw: &RawValue = serde_json::from_str(json).unwrap();
-        let facts = Item::new(raw).facts();
+        let facts = Item::parse(json).unwrap().facts();
         let time = facts.created.map(|t| t.to_string());
-        assert_eq!((facts.identity.printable().as_str(), time.as_deref(), facts.is_odd()), (identity, created, odd));
+        assert_eq!((printed(&facts).as_str(), time.as_deref(), facts.is_odd()), (identity, created, odd));
     }
 
     #[test]
@@ -394,8 +402,7 @@ mod tests {
     #[test]
     fn a_long_id_is_shortened_to_its_digest() {
         let json = format!(r#"{{"id":"{}"}}"#, "é".repeat(1_000));
-        let raw: &RawValue = serde_json::from_str(&json).unwrap();
-        let printable = Item::new(raw).facts().identity.printable();
+        let printable = printed(&Item::parse(&json).unwrap().facts());
         assert!(printable.starts_with("~sha256-id:") && printable.len() < 100, "{printable}");
     }
 
@@ -415,8 +422,7 @@ mod tests {
         let failed = r#"{"errors":{"title":{"code":"kms_failure"}}}"#;
         let text = r#"{"data":{"text":"code: \"kms_failure\""}}"#;
         for (json, want) in [(failed, true), (text, false)] {
-            let raw: &RawValue = serde_json::from_str(json).unwrap();
-            assert_eq!(Item::new(raw).has_kms_failure(), want);
+            assert_eq!(Item::parse(json).unwrap().has_kms_failure(), want);
         }
     }
 

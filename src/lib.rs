@@ -8,7 +8,7 @@
 //! | the shell: contract, clock, random, network, secrets | `guest` (only on wasm32) |
 //! | what the plugin offers | [`fetch`], [`command`], [`check`], [`describe`] |
 //! | which time is collected | [`window`], [`seen`], [`lateness`], [`last_run`], [`origin_clock`] |
-//! | what is read and delivered | [`query`], [`link`], [`page`], [`item`], [`event`] |
+//! | what is read and delivered | [`query`], [`link`], [`page`], [`json`], [`item`], [`event`] |
 //! | whom it asks, as whom | [`client`], [`budget`], [`wire`], [`answer`], [`oauth`], [`api`] |
 //! | words that everything shares | [`stream`], [`settings`], [`secret`], [`time`], [`failure`], [`warning`] |
 //! | how the core is driven | [`effect`] |
@@ -30,6 +30,7 @@ pub mod fetch;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 pub mod item;
+pub mod json;
 pub mod last_run;
 pub mod lateness;
 pub mod link;

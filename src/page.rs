@@ -1,10 +1,8 @@
 //! One answer of a list endpoint: `{"items":[…]}` and the way to the next.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::effect::Response;
 use crate::item::Item;
+use crate::json::{JsonError, Scanner, decode};
 
 /// The items of an answer, in its order.
 #[derive(Debug)]
@@ -15,40 +13,59 @@ pub struct Page<'a> {
     pub has_items: bool,
 }
 
-/// An answer that is no page.
+/// An answer that is no page. It quotes nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is no page of items: {0}")]
-pub struct PageError(String);
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    items: Option<Vec<&'a RawValue>>,
-    #[serde(borrow, default)]
-    errors: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
+pub enum PageError {
+    /// It is no text.
+    #[error("the answer is no page of items: it is no UTF-8")]
+    Encoding,
+    /// It is no JSON, or its items are no array.
+    #[error("the answer is no page of items: {0}")]
+    Json(#[from] JsonError),
+    /// There are two lists of them.
+    #[error("the answer is no page of items: it names items twice")]
+    Twice,
+    /// Webex's error body with the status of a success: no last page.
+    #[error("the answer is no page of items: it is an error without items")]
+    IsError,
 }
 
 impl<'a> Page<'a> {
     /// Reads it. Missing or null `items` are none (`webex-api` 3.3); everything else about the answer must be right,
     /// so that a truncated one is never taken for a whole one.
+    ///
+    /// # Errors
+    /// See [`PageError`].
     pub fn read(response: &'a Response) -> Result<Self, PageError> {
-        let text = std::str::from_utf8(&response.body).map_err(|error| PageError(error.to_string()))?;
-        // serde would also take an array for the fields of a struct.
-        if !text.trim_ascii_start().starts_with('{') {
-            return Err(PageError("it is no JSON object".to_owned()));
-        }
-        let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|error| {
-            // serde_json quotes no more than a key or a short value; only the kind and place are kept all the same.
-            PageError(format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column()))
+        let text = simdutf8::basic::from_utf8(&response.body).map_err(|_| PageError::Encoding)?;
+        let mut scanner = Scanner::new(text);
+        let (mut items, mut lists, mut is_error) = (Vec::new(), 0, false);
+        let mut has_items = false;
+        scanner.object(|scanner, key| {
+            match decode(key).as_deref() {
+                Some("items") => {
+                    lists += 1;
+                    if scanner.peek() == Some(b'n') {
+                        return scanner.value().map(drop);
+                    }
+                    has_items = true;
+                    return scanner.array(|scanner| {
+                        items.push(Item::scan(scanner)?);
+                        Ok(())
+                    });
+                }
+                Some("errors" | "message") => is_error |= scanner.peek() != Some(b'n'),
+                _ => {}
+            }
+            scanner.value().map(drop)
         })?;
-        // Webex's error body with the status of a success: no last page.
-        if envelope.items.is_none() && (envelope.errors.is_some() || envelope.message.is_some()) {
-            return Err(PageError("it is an error without items".to_owned()));
+        scanner.end()?;
+        if lists > 1 {
+            return Err(PageError::Twice);
         }
-        let has_items = envelope.items.is_some();
-        let items = envelope.items.unwrap_or_default().into_iter().map(Item::new).collect();
+        if is_error && !has_items {
+            return Err(PageError::IsError);
+        }
         Ok(Self { items, has_items })
     }
 }

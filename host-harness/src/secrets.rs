@@ -29,6 +29,7 @@ pub(crate) use file::now;
 pub use file::{Condition, Listed, Rekeyed, SealedFile};
 pub use key::{KeyId, KeySource, NotAPlace};
 use memory::MemoryStore;
+pub use sealed::{Attestation, NotAnAttestation};
 pub use secret::{Revision, Secret, Versioned};
 
 /// Where written secrets are kept. Clones share it.

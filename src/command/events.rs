@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{GetEvents, Outcome};
 use crate::answer::Verdict;
 use crate::client::{Client, Trouble};
 use crate::effect::Io;
-use crate::event::Event;
+use crate::event::{Event, Maker};
 use crate::failure::{Code, Failure};
 use crate::item::Item;
 use crate::link::{complete, next};
@@ -48,6 +47,7 @@ pub(super) async fn get_events(
         settings,
         client: &client,
         wanted: GetEvents { since, ..wanted },
+        maker: Maker::new(stream, settings.org.as_deref(), settings.message_text),
         until,
         events: Vec::new(),
         ids: BTreeSet::new(),
@@ -95,6 +95,7 @@ struct Listing<'a> {
     settings: &'a Settings,
     client: &'a Client,
     wanted: GetEvents,
+    maker: Maker<'a>,
     until: Timestamp,
     events: Vec<Event>,
     ids: BTreeSet<String>,
@@ -135,8 +136,7 @@ impl Listing<'_> {
 
     /// One without a time that can be read is taken, too: it was listed.
     fn take(&mut self, item: Item<'_>) {
-        let event =
-            Event::of_item(item, self.wanted.stream, self.settings.org.as_deref(), self.settings.message_text).event;
+        let event = self.maker.of_item(item).event;
         let is_wanted = event.created.is_none_or(|created| created >= self.wanted.since);
         if !self.is_full() && is_wanted && self.ids.insert(event.id.clone()) {
             self.events.push(event);
@@ -180,10 +180,10 @@ pub(super) async fn get_event(io: Io, settings: &Settings, id: &str, deadline: S
             _ => failure,
         }
     })?;
-    let raw: Option<&RawValue> = serde_json::from_slice(&response.body).ok();
-    let raw = raw.filter(|raw| raw.get().starts_with('{'));
-    let raw = raw.ok_or_else(|| not_understood(what, "the answer is no JSON object").of_stream(stream))?;
-    let event = Event::of_item(Item::new(raw), stream, settings.org.as_deref(), settings.message_text).event;
+    let item = str::from_utf8(&response.body).ok().and_then(|text| Item::parse(text).ok());
+    let item = item.filter(|item| item.is_object());
+    let item = item.ok_or_else(|| not_understood(what, "the answer is no JSON object").of_stream(stream))?;
+    let event = Maker::new(stream, settings.org.as_deref(), settings.message_text).of_item(item).event;
     let item = item_of(&event.body);
     let whole = serde_json::to_string_pretty(&item).unwrap_or_default();
     let readable = format!("{}\n{}", table(&HEAD, &[row(stream, &item)], ""), block("json", &whole));

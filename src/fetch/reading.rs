@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 
 use super::slice::{Drain, End, Limits, Tally};
 use super::{Call, Next};
+use crate::event::Maker;
 use crate::failure::{Code, Failure};
 use crate::last_run::StreamState;
 use crate::time::{Span, Timestamp};
@@ -18,17 +19,17 @@ const TAIL_EVERY: Span = Span::secs(60);
 /// The share of the user's budget that reading the whole overlap in every cycle may take: a tenth.
 const SHARE_OF_OVERLAP: i64 = 10;
 
-/// Slices of a backlog that are read at a time. An answer takes 0.3 to 1 s, and the budget of a user is five requests a
-/// second: with two streams of one user, three slices each use it.
-const SIDE_BY_SIDE: usize = 3;
+/// Slices of a backlog that are read at a time: at least, and at most. In between it is as many as requests are allowed in a
+/// second. An answer takes 0.3 to 1 s, so they use what is allowed, and no more of them are under way than that takes.
+const SIDE_BY_SIDE: (usize, usize) = (3, 16);
 
 /// What the drains of a stream write into. Borrowed between two awaits, never over one.
 #[derive(Debug)]
 pub(super) struct Ledger {
     pub(super) state: StreamState,
     pub(super) tally: Tally,
-    /// Requests for pages that are under way.
-    pub(super) in_flight: usize,
+    /// Pages that are asked for and not looked through.
+    pub(super) coming: usize,
     /// The backlog's turn has come.
     pub(super) is_fair: bool,
     /// What is new was left for the sake of older work: another call has to take it up.
@@ -40,7 +41,12 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(state: StreamState) -> Self {
         let tally = Tally::new(state.faults);
-        Self { state, tally, in_flight: 0, is_fair: false, is_tail_left: false, is_halted: false }
+        Self { state, tally, coming: 0, is_fair: false, is_tail_left: false, is_halted: false }
+    }
+
+    pub(super) fn peek(&self, place: Place) -> Option<&Window> {
+        let lane = self.state.lanes.get(place.lane)?;
+        if place.again { lane.re_read.as_ref() } else { Some(&lane.window) }
     }
 
     pub(super) fn window(&mut self, place: Place) -> Option<&mut Window> {
@@ -146,17 +152,9 @@ impl<'a> Reading<'a> {
         for lane in self.order() {
             let place = Place { lane, again: true };
             let work = self.backlog(place, self.limits(Phase::Rest)).await;
-            let may_be_read = self.window(place, |window| {
-                (!window.pending().is_empty()).then(|| window.pending().iter().any(|i| i.may_be_read(now)))
-            });
-            match may_be_read.flatten() {
-                Some(may_be_read) => is_left |= may_be_read,
-                None => {
-                    if let Some(lane) = self.ledger.borrow_mut().state.lanes.get_mut(lane) {
-                        lane.re_read = None;
-                    }
-                }
-            }
+            is_left |= self
+                .window(place, |window| window.pending().iter().any(|interval| interval.may_be_read(now)))
+                .unwrap_or(false);
             if work? == Work::Full {
                 return Ok(Next::Now);
             }
@@ -310,7 +308,7 @@ impl<'a> Reading<'a> {
             self.ledger.borrow_mut().tally.gaps.extend(gaps.unwrap_or_default());
         }
         // Where little of the rate is left, several that each break off would bring nothing.
-        let side_by_side = if self.is_slow() { 1 } else { SIDE_BY_SIDE };
+        let side_by_side = if self.is_slow() { 1 } else { self.side_by_side() };
         let ends = join_all((0..side_by_side).map(|_| self.slices(place, limits))).await;
         self.ledger.borrow_mut().is_halted = false;
         let mut is_full = false;
@@ -323,6 +321,11 @@ impl<'a> Reading<'a> {
     /// Whether Webex has taught a rate, less than half of what is set, at which what was never read comes first.
     fn is_slow(&self) -> bool {
         self.call.client.rate() < self.call.settings.max_requests / 2
+    }
+
+    fn side_by_side(&self) -> usize {
+        let (least, most) = SIDE_BY_SIDE;
+        (self.call.client.rate() as usize / 60).clamp(least, most)
     }
 
     /// Reads one slice after the other.
@@ -355,7 +358,9 @@ impl<'a> Reading<'a> {
             let Some(lane) = ledger.state.lanes.get(place.lane) else { return Ok(End::Drained) };
             lane.lane.clone()
         };
-        let end = Drain { call: self.call, ledger: self.ledger, place, lane: &lane, work, limits }.run().await;
+        let Call { stream, settings, .. } = self.call;
+        let maker = Maker::new(*stream, settings.org.as_deref(), settings.message_text);
+        let end = Drain { call: self.call, ledger: self.ledger, place, lane: &lane, maker, work, limits }.run().await;
         self.window(place, |window| window.end_work(work));
         end
     }

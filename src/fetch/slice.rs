@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use futures_util::future::join;
 use url::Url;
 
 use super::Call;
@@ -11,7 +12,7 @@ use crate::answer::Verdict;
 use crate::client::Trouble;
 use crate::defect::{self, Defect};
 use crate::effect::Response;
-use crate::event::{Event, Made};
+use crate::event::{Event, Made, Maker};
 use crate::failure::Failure;
 use crate::item::{Facts, Identity, Item};
 use crate::lateness::Lateness;
@@ -54,6 +55,10 @@ const YOUNG: Span = Span::secs(10);
 /// A batch is worth a call from this part of its limit on: a quarter. Less, and calls cost more than pages that are read
 /// twice.
 const WORTH_A_CALL: usize = 4;
+
+/// What is left of a batch's limit is not worth waiting for another answer, if it is no more than this part: a quarter. In the
+/// next call several slices are read side by side again.
+const NOT_WORTH_AN_ANSWER: usize = 4;
 
 /// Items that are fetched again by id in a call, at most; the rest is delivered as listed.
 const MOST_FETCHED_AGAIN: u32 = 50;
@@ -120,14 +125,15 @@ pub(super) struct Drain<'a> {
     pub(super) ledger: &'a RefCell<Ledger>,
     pub(super) place: Place,
     pub(super) lane: &'a Lane,
+    pub(super) maker: Maker<'a>,
     pub(super) work: WorkId,
     pub(super) limits: Limits,
 }
 
 /// What came of one page.
-enum Step {
-    /// All of it is delivered, and there is another, whose link has come just now; none: what it came with may be over.
-    Next(Cursor, Option<Span>),
+enum Step<'a> {
+    /// All of it is delivered, and there is another.
+    Next(Cursor, Next<'a>),
     /// All of it is delivered; it was the last of this many.
     Last(usize),
     /// A limit was met within it.
@@ -142,6 +148,52 @@ enum Step {
     Failed(Failure),
 }
 
+/// What is known of the page that is next.
+#[derive(Default)]
+struct Next<'a> {
+    /// When the link to it came, by [`Io::elapsed`](crate::effect::Io::elapsed); none: in an earlier call, or it was used before,
+    /// or what it came with may be over.
+    linked: Option<Span>,
+    /// The answer, where it was asked for while the page before was looked through.
+    answer: Option<(Url, Answer<'a>)>,
+}
+
+/// What came of a request for a page.
+struct Answer<'a> {
+    result: Result<Response, Trouble>,
+    /// It was sent again.
+    is_repeated: bool,
+    /// What time it was at the origin when it answered; none: it did not say.
+    heard: Option<Timestamp>,
+    /// Until it is looked through.
+    coming: Coming<'a>,
+}
+
+/// A page that has come.
+struct Came {
+    response: Response,
+    /// As of its [`Answer`].
+    heard: Option<Timestamp>,
+    /// As of what was known before: [`Next`].
+    linked: Option<Span>,
+}
+
+/// A page that is asked for, or has come and is not looked through: it may fill the batch.
+struct Coming<'a>(&'a RefCell<Ledger>);
+
+impl<'a> Coming<'a> {
+    fn new(ledger: &'a RefCell<Ledger>) -> Self {
+        ledger.borrow_mut().coming += 1;
+        Self(ledger)
+    }
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.0.borrow_mut().coming -= 1;
+    }
+}
+
 /// A page to ask for.
 struct Ask {
     url: Url,
@@ -150,8 +202,6 @@ struct Ask {
     /// Hashes of its pages so far, this one included.
     visited: Vec<u64>,
     empty: u32,
-    /// When its link came, by [`Io::elapsed`](crate::effect::Io::elapsed); none: in an earlier call, or it was used before.
-    linked: Option<Span>,
 }
 
 /// Why an item is not delivered.
@@ -162,25 +212,25 @@ enum Left {
     Full,
 }
 
-impl Drain<'_> {
+impl<'a> Drain<'a> {
     /// Reads the slice.
     pub(super) async fn run(&self) -> Result<End, Failure> {
         let mut is_repeated = false;
-        let mut linked = None;
+        let mut next = Next::default();
         loop {
             let Some(interval) = self.interval() else { return Ok(End::Drained) };
-            if let Some(end) = self.limit() {
+            if let Some(end) = self.limit(next.answer.is_some()) {
                 return Ok(end);
             }
             let before = self.ledger.borrow().tally.events.len();
-            let step = self.step(&interval, linked).await;
+            let step = self.step(&interval, std::mem::take(&mut next)).await;
             if interval.was_read_in_vain() && self.ledger.borrow().tally.events.len() > before {
                 self.change(Window::note_progress);
             }
             match step {
-                Step::Next(cursor, came) => {
+                Step::Next(cursor, known) => {
                     self.advance(cursor);
-                    (linked, is_repeated) = (came, false);
+                    (next, is_repeated) = (known, false);
                 }
                 Step::Last(pages) => {
                     self.drained(pages <= SPARSE);
@@ -192,8 +242,8 @@ impl Drain<'_> {
                 }
                 Step::Full => return Ok(End::Full),
                 Step::Changed => return Ok(End::Restart),
-                Step::Again(came) => linked = came,
-                Step::Unreadable(why) if why.may_pass() && !is_repeated => (is_repeated, linked) = (true, None),
+                Step::Again(linked) => next.linked = linked,
+                Step::Unreadable(why) if why.may_pass() && !is_repeated => is_repeated = true,
                 Step::Unreadable(why) => return self.restart(&why),
                 Step::Failed(failure) => return Err(failure.of_stream(self.call.stream)),
             }
@@ -224,59 +274,121 @@ impl Drain<'_> {
         self.change(|window, index| window.drained(index, is_sparse));
     }
 
-    /// Why no other page may be asked for now.
-    fn limit(&self) -> Option<End> {
+    /// Why no other page may be read now. `is_here`: it was asked for already.
+    fn limit(&self, is_here: bool) -> Option<End> {
         let ledger = self.ledger.borrow();
         let Call { io, .. } = self.call;
         let time_is_up = io.elapsed() >= self.limits.deadline || io.stopping();
-        if time_is_up || ledger.is_halted || self.is_full(&ledger.tally) || self.is_nearly_full(&ledger.tally) {
+        if time_is_up || ledger.is_halted || self.is_full(&ledger.tally) || self.is_nearly_full(&ledger) {
             return Some(End::Full);
         }
-        // Pages that others have asked for may be full, and what does not fit would be asked for again.
-        let coming = (ledger.in_flight + 1).saturating_mul(self.call.page_size() as usize);
-        let is_crowded = ledger.in_flight > 0 && ledger.tally.events.len() + coming > self.limits.events;
-        is_crowded.then_some(End::Crowded)
+        let is_alone = ledger.coming == 0;
+        (!is_here && !is_alone && self.is_crowded(&ledger)).then_some(End::Crowded)
     }
 
-    /// Whether a batch that is worth a call has no room for another full page: what of it does not fit would be asked for
-    /// again. Where no batch has room for one, there is no choice.
-    fn is_nearly_full(&self, tally: &Tally) -> bool {
-        let (events, most, page) = (tally.events.len(), self.limits.events, self.call.page_size() as usize);
-        page <= most && events >= most / WORTH_A_CALL && events + page > most
+    /// Whether pages that are coming leave no room for one more: they may be full, and what does not fit would be asked for again.
+    fn is_crowded(&self, ledger: &Ledger) -> bool {
+        let coming = (ledger.coming + 1).saturating_mul(self.page_size(ledger));
+        ledger.tally.events.len() + coming > self.limits.events
     }
 
-    /// Reads one page of the interval; `linked`: when the link to it came, if in this call.
-    async fn step(&self, interval: &Interval, linked: Option<Span>) -> Step {
-        let mut ask = match self.ask(interval, linked) {
+    /// Whether a batch that is worth a call has no room for another full page, of which what does not fit would be asked for
+    /// again, or hardly any room. Where no batch has room for one, there is no choice.
+    fn is_nearly_full(&self, ledger: &Ledger) -> bool {
+        let (events, most, page) = (ledger.tally.events.len(), self.limits.events, self.page_size(ledger));
+        let left = most - events.min(most);
+        let is_worth_it = page <= left && left > most / NOT_WORTH_AN_ANSWER;
+        self.call.page_size() as usize <= most && events >= most / WORTH_A_CALL && !is_worth_it
+    }
+
+    /// Items of a full page: what the server gives at once, as far as that is known.
+    fn page_size(&self, ledger: &Ledger) -> usize {
+        let most = self.call.page_size() as usize;
+        match ledger.peek(self.place).map_or(0, Window::full_page) {
+            0 => most,
+            page => page.min(most),
+        }
+    }
+
+    /// Reads one page of the interval, and asks meanwhile for the one behind it.
+    async fn step(&self, interval: &Interval, known: Next<'a>) -> Step<'a> {
+        let ask = match self.ask(interval) {
             Ok(ask) => ask,
             Err(error) => return Step::Unreadable(error.into()),
         };
-        self.ledger.borrow_mut().in_flight += 1;
-        let retries = self.call.client.retries();
-        let answer = self.call.client.get(ask.url.clone()).await;
-        self.ledger.borrow_mut().in_flight -= 1;
-        if self.call.client.retries() != retries {
-            ask.linked = None;
-        }
-        let response = match answer {
-            Ok(response) => response,
-            Err(trouble) => return self.trouble(interval, &trouble),
+        let answer = match known.answer {
+            Some((url, answer)) if url == ask.url => answer,
+            _ => self.get(ask.url.clone()).await,
         };
-        let page = match Page::read(&response) {
+        let Answer { result, is_repeated, heard, coming } = answer;
+        let response = match result {
+            Ok(response) => response,
+            Err(trouble) => return self.trouble(interval, &trouble, heard),
+        };
+        let came = Came { response, heard, linked: known.linked.filter(|_| !is_repeated) };
+        match self.ahead(&ask, &came.response) {
+            None => self.page(interval, &came, ask).await,
+            Some(url) => {
+                let page = async {
+                    // The request is on its way before the page is looked through.
+                    self.call.io.sleep(Span::ZERO).await;
+                    let step = self.page(interval, &came, ask).await;
+                    drop(coming);
+                    step
+                };
+                let (answer, mut step) = join(self.get(url.clone()), page).await;
+                if let Step::Next(_, next) = &mut step {
+                    next.answer = Some((url, answer));
+                }
+                step
+            }
+        }
+    }
+
+    /// Asks for a page.
+    async fn get(&self, url: Url) -> Answer<'a> {
+        let coming = Coming::new(self.ledger);
+        let client = &self.call.client;
+        let retries = client.retries();
+        let result = client.get(url).await;
+        let heard = client.origin().at_last_request();
+        Answer { result, is_repeated: client.retries() != retries, heard, coming }
+    }
+
+    /// The address of the page behind this one, if it is likely to be read in this call.
+    fn ahead(&self, ask: &Ask, response: &Response) -> Option<Url> {
+        let Call { settings, stream, io, last_run, .. } = self.call;
+        let url = next(response.headers_named("link"), &ask.url, &settings.api).ok()??;
+        let ledger = self.ledger.borrow();
+        let is_over = io.elapsed() >= self.limits.deadline || io.stopping() || ledger.is_halted;
+        let is_known = ask.visited.contains(&last_run.key.link(url.as_str())) || ask.visited.len() >= MOST_PAGES;
+        if is_over || is_known || ask.empty > 0 || self.is_crowded(&ledger) {
+            return None;
+        }
+        let (from, to) = ask.asked;
+        let query = Query { settings, stream: *stream, lane: self.lane, from, to };
+        // As `ask` will have it.
+        let url = resolve(url.as_str(), &settings.api.endpoint(stream.path()), &settings.api).ok()?;
+        Some(complete(url, &query.required()))
+    }
+
+    /// Delivers what is on a page.
+    async fn page(&self, interval: &Interval, came: &Came, ask: Ask) -> Step<'a> {
+        let page = match Page::read(&came.response) {
             Ok(page) if page.has_items || interval.is_doubted() => page,
             Ok(_) => {
                 self.change(Window::doubt);
-                return Step::Again(ask.linked);
+                return Step::Again(came.linked);
             }
             Err(error) => {
                 // Whoever answered without a time, it need not have been the origin.
-                if self.call.client.origin().at_last_request().is_some() {
-                    self.prove();
+                if came.heard.is_some() {
+                    self.prove(came.heard);
                 }
                 return Step::Unreadable(error.into());
             }
         };
-        let reaches = self.prove();
+        let reaches = self.prove(came.heard);
         {
             let tally = &mut self.ledger.borrow_mut().tally;
             tally.pages += 1;
@@ -295,19 +407,19 @@ impl Drain<'_> {
             // The origin's clock is not there yet: nothing of the interval is taken up, and it will be read again.
             return Step::Changed;
         }
-        self.next(interval, &page, &response, ask)
+        self.next(interval, &page, came, ask)
     }
 
     /// Where the page leads.
-    fn next(&self, interval: &Interval, page: &Page<'_>, response: &Response, ask: Ask) -> Step {
+    fn next(&self, interval: &Interval, page: &Page<'_>, came: &Came, ask: Ask) -> Step<'a> {
         let count = ask.visited.len();
-        let url = match next(response.headers_named("link"), &ask.url, &self.call.settings.api) {
+        let url = match next(came.response.headers_named("link"), &ask.url, &self.call.settings.api) {
             Ok(Some(url)) => url,
             Ok(None)
                 if page.items.is_empty()
                     && interval.cursor.is_some()
                     && !interval.ends_empty()
-                    && ask.linked.is_none_or(|linked| self.call.io.elapsed() - linked > YOUNG) =>
+                    && came.linked.is_none_or(|linked| self.call.io.elapsed() - linked > YOUNG) =>
             {
                 return Step::Unreadable(Unreadable::Vanished);
             }
@@ -339,13 +451,14 @@ impl Drain<'_> {
         let was_short = interval.cursor.as_ref().is_none_or(|cursor| cursor.after_short);
         let after_short = if page.items.is_empty() { was_short } else { page.items.len() < full };
         // An empty page behind a link that may be over says no more than its end would.
-        let is_sound = !page.items.is_empty() || interval.cursor.is_none() || ask.linked.is_some();
+        let is_sound = !page.items.is_empty() || interval.cursor.is_none() || came.linked.is_some();
         let linked = is_sound.then(|| self.call.io.elapsed());
-        Step::Next(Cursor { link: url.into(), asked: ask.asked, visited, empty, after_short }, linked)
+        let cursor = Cursor { link: url.into(), asked: ask.asked, visited, empty, after_short };
+        Step::Next(cursor, Next { linked, answer: None })
     }
 
     /// The page in hand, or the first one.
-    fn ask(&self, interval: &Interval, linked: Option<Span>) -> Result<Ask, LinkError> {
+    fn ask(&self, interval: &Interval) -> Result<Ask, LinkError> {
         let Call { settings, stream, .. } = self.call;
         let query = |(from, to)| Query { settings, stream: *stream, lane: self.lane, from, to };
         if let Some(cursor) = &interval.cursor {
@@ -353,19 +466,19 @@ impl Drain<'_> {
             let url = resolve(&cursor.link, &settings.api.endpoint(stream.path()), &settings.api)?;
             let url = complete(url, &query(cursor.asked).required());
             let Cursor { asked, ref visited, empty, .. } = *cursor;
-            return Ok(Ask { url, asked, visited: visited.clone(), empty, linked });
+            return Ok(Ask { url, asked, visited: visited.clone(), empty });
         }
         let asked = interval.bounds(self.call.latest());
         let halvings = self.ledger.borrow_mut().window(self.place).map_or(0, |window| window.halvings(interval));
         let most = self.call.page_size() >> halvings.min(31);
         let url = query(asked).first_page(most.max(LEAST_PAGE_AGAIN));
         let visited = vec![self.call.last_run.key.link(url.as_str())];
-        Ok(Ask { url, asked, visited, empty: 0, linked: None })
+        Ok(Ask { url, asked, visited, empty: 0 })
     }
 
-    /// Takes back what was taken up beyond the origin's clock, now that it has been heard. False: all of it.
-    fn prove(&self) -> bool {
-        let limit = self.call.client.origin().at_last_request().map(|time| time - self.call.settings.lag);
+    /// Takes back what was taken up beyond the origin's clock, now that it has been `heard`. False: all of it.
+    fn prove(&self, heard: Option<Timestamp>) -> bool {
+        let limit = heard.map(|time| time - self.call.settings.lag);
         self.ledger.borrow_mut().window(self.place).is_none_or(|window| window.prove(limit))
     }
 
@@ -396,14 +509,14 @@ impl Drain<'_> {
 
     /// The event of an item that is to be delivered.
     fn look<'i>(&self, item: Item<'i>) -> Result<(Facts<'i>, Made), Left> {
-        let Call { settings, stream, last_run, .. } = self.call;
+        let Call { stream, last_run, .. } = self.call;
         let facts = item.facts();
         let ledger = self.ledger.borrow();
         let is_seen = ledger.state.seen.contains(last_run.key.id(*stream, &facts.identity));
         if (is_seen && !defect::is(Defect::NothingIsSeen)) || self.is_same_millisecond(&ledger.tally, facts.created) {
             return Err(Left::Seen);
         }
-        let made = Event::of_facts(&facts, *stream, settings.org.as_deref(), settings.message_text);
+        let made = self.maker.of_facts(&facts);
         if !self.fits(&ledger.tally, &made) {
             return Err(Left::Full);
         }
@@ -450,9 +563,8 @@ impl Drain<'_> {
             tally.fetched_again += 1;
         }
         let response = client.get(settings.api.endpoint_of(stream.path(), id)).await.ok()?;
-        let raw: &serde_json::value::RawValue = serde_json::from_slice(&response.body).ok()?;
-        let item = Item::new(raw);
-        let made = Event::of_item(item, *stream, settings.org.as_deref(), settings.message_text);
+        let item = Item::parse(std::str::from_utf8(&response.body).ok()?).ok()?;
+        let made = self.maker.of_item(item);
         (made.event.id == event_id && !item.has_kms_failure()).then_some(made)
     }
 
@@ -478,12 +590,12 @@ impl Drain<'_> {
     }
 
     /// What follows from an answer that is no page.
-    fn trouble(&self, interval: &Interval, trouble: &Trouble) -> Step {
+    fn trouble(&self, interval: &Interval, trouble: &Trouble, heard: Option<Timestamp>) -> Step<'a> {
         let now = self.call.io.now();
         let what = format!("listing {}", self.call.stream);
         let failed = || Step::Failed(trouble.failure(&what, self.call.stream.user(), now));
         let Trouble::Answer(verdict) = trouble else { return failed() };
-        if !matches!(verdict, Verdict::Denied(_)) && self.is_cut_by_the_origins_clock() {
+        if !matches!(verdict, Verdict::Denied(_)) && self.is_cut_by_the_origins_clock(heard) {
             // `/events` refuses an end in the future; now the end is in the past.
             if matches!(verdict, Verdict::Rejected(_)) {
                 return Step::Changed;
@@ -517,17 +629,17 @@ impl Drain<'_> {
     }
 
     /// Whether the answer's clock, a failure's too, has cut back what was just taken up.
-    fn is_cut_by_the_origins_clock(&self) -> bool {
+    fn is_cut_by_the_origins_clock(&self, heard: Option<Timestamp>) -> bool {
         let frontier = || {
             let mut ledger = self.ledger.borrow_mut();
             let window = ledger.window(self.place)?;
             window.is_unproven().then(|| window.frontier())
         };
         let Some(before) = frontier() else { return false };
-        if self.call.client.origin().at_last_request().is_none() {
+        if heard.is_none() {
             return false;
         }
-        self.prove();
+        self.prove(heard);
         self.ledger.borrow_mut().window(self.place).is_some_and(|window| window.frontier() != before)
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     let mut progress = Progress::new();
     let session = Session::open(global, session::log(global, progress.bars()), stop.clone()).await?;
     session.secrets_ready().await?;
-    let Session { config, tenant, state, .. } = session;
+    let Session { config, tenant, state, .. } = &session;
     let mut writer = state.writer()?;
     let (mut sinks, mended) = Sinks::open(&config.sinks)?;
     if let Some(sentence) = look_back(&writer, &mut sinks, &mended)? {
@@ -56,7 +56,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
         unwritten: None,
     };
     let mode = if options.follow { Mode::Follow(config.interval) } else { Mode::Once };
-    let mut collector = Collector::new(&tenant, &mut writer, &mut sinks, stop.clone());
+    let mut collector = Collector::new(tenant, &mut writer, &mut sinks, stop.clone());
     collector.re_audits = ReAudits::new(wish, config.reaudit, &config.state_dir, tenant.log())?;
     let ended = collector
         .run(mode, |step| match step {
@@ -71,10 +71,11 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
         })
         .await;
     progress.end();
+    session.keep_compiled();
 
     let totals = collector.totals;
     told.run(&totals, ended.as_ref().ok(), options.follow)?;
-    let end = ended.map_err(|error| CliError::from(error).placed(&config))?;
+    let end = ended.map_err(|error| CliError::from(error).placed(config))?;
     if let Some(words) = end.in_words() {
         output::words(&words);
     }

@@ -1,5 +1,6 @@
 //! Which component runs, and whether it is the one that is meant.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::str::FromStr;
@@ -41,8 +42,8 @@ impl fmt::Display for Checksum {
 ///
 /// # Errors
 /// It cannot be read, or is not the one with the checksum of `--component-sha256`.
-pub(super) fn read(global: &Global) -> Result<Vec<u8>, CliError> {
-    let Some(path) = &global.component else { return Ok(crate::COMPONENT.to_vec()) };
+pub(super) fn read(global: &Global) -> Result<Cow<'static, [u8]>, CliError> {
+    let Some(path) = &global.component else { return Ok(crate::COMPONENT.into()) };
     let bytes =
         fs::read(path).map_err(|source| CliError::File { action: "read the component", path: path.clone(), source })?;
     match (&global.component_sha256, Checksum::of(&bytes)) {
@@ -51,7 +52,7 @@ pub(super) fn read(global: &Global) -> Result<Vec<u8>, CliError> {
             expected: expected.to_string(),
             found: found.to_string(),
         }),
-        _ => Ok(bytes),
+        _ => Ok(bytes.into()),
     }
 }
 

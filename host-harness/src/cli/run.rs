@@ -25,7 +25,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     let stop = Stop::new();
     let session = Session::open(global, session::log(global, None), stop.clone()).await?;
     session.secrets_ready().await?;
-    let Session { config, plugin, tenant, .. } = session;
+    let Session { config, plugin, tenant, .. } = &session;
     let commands = plugin.list_commands().await?;
     let command = commands.iter().find(|command| command.name == options.name);
     if let Some(command) = command {
@@ -35,7 +35,8 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     let outcome = tenant
         .run_command(&options.name, &arguments)
         .await?
-        .map_err(|failure| CliError::plugin(failure).placed(&config))?;
+        .map_err(|failure| CliError::plugin(failure).placed(config))?;
+    session.keep_compiled();
 
     // Standard output may belong to the events.
     let mut words_only = false;

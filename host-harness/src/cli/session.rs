@@ -1,5 +1,6 @@
 //! What most commands start from: the settings, the plugin, the tenant.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use indicatif::MultiProgress;
@@ -7,10 +8,13 @@ use indicatif::MultiProgress;
 use super::{CliError, Global, component};
 use crate::config::{Config, keys};
 use crate::log::{Level, Log};
-use crate::runtime::{Plugin, Runtime, Tenant};
+use crate::runtime::{NativeCache, Plugin, Runtime, Tenant};
 use crate::secrets::{Condition, SealedFile, Supplied, blocking};
 use crate::state::State;
 use crate::stop::Stop;
+
+/// The folder in `state_dir` in which compiled components are kept.
+const NATIVE: &str = "native";
 
 /// The component, compiled and checked.
 pub(super) fn plugin(global: &Global) -> Result<Plugin, CliError> {
@@ -34,14 +38,18 @@ pub(super) struct Session {
     pub(super) tenant: Tenant,
     pub(super) state: State,
     pub(super) secrets: Arc<SealedFile>,
+    component: Cow<'static, [u8]>,
+    native: NativeCache,
 }
 
 impl Session {
     /// Reads the settings, loads the plugin, opens the tenant.
     pub(super) async fn open(global: &Global, log: Log, stop: Stop) -> Result<Self, CliError> {
         let config = Config::load(&global.config)?;
-        let plugin = plugin(global)?;
+        let component = component::read(global)?;
         let secrets = Arc::new(SealedFile::open(&config.state_dir, config.secrets_key.clone())?);
+        let native = NativeCache::new(config.state_dir.join(NATIVE), Arc::clone(&secrets));
+        let plugin = Runtime::new()?.load_cached(&component, &native)?;
         let tenant = plugin
             .tenant()
             .settings(config.settings.clone())
@@ -54,7 +62,12 @@ impl Session {
             .open()
             .await?;
         let state = State::at(&config.state_dir);
-        Ok(Self { config, plugin, tenant, state, secrets })
+        Ok(Self { config, plugin, tenant, state, secrets, component, native })
+    }
+
+    /// Keeps the compiled component for the next start, where there was no key yet to attest it with at this one.
+    pub(super) fn keep_compiled(&self) {
+        self.plugin.keep(&self.component, &self.native);
     }
 
     /// Sees that the store of secrets can be used, before work begins that needs it: a key that is wrong or missing is told once,

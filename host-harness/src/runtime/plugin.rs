@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::bindings::PluginPre;
 use super::error::{causes, one_line};
 use super::guest::{Guest, linker};
+use super::native::NativeCache;
 use super::tenant::TenantBuilder;
 use super::{Command, Description, RuntimeError};
 
@@ -17,10 +18,35 @@ use super::{Command, Description, RuntimeError};
 /// the plugin's speed at every loop, whatever this length is; an endless loop that nobody can end would cost more.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Instances at a time: a running cycle or command each. More of them fail, and are tried again as what breaks off is.
+const INSTANCES: u32 = 64;
+/// Core modules of one component: the plugin has four, with what the toolchain puts around it.
+const MODULES: u32 = 8;
+/// Bytes of a memory that stay with the process when a call is over, for the next one. Less is given back to the system, page by
+/// page, and taken again: a tenth of the CPU of a call of thousands of events (`benches/sandbox.rs`).
+const KEPT_MEMORY: usize = 16 << 20;
+/// Instances whose memory stays so.
+const KEPT_INSTANCES: u32 = 2;
+
+/// Memories and tables are reserved once, and cleared instead of made anew.
+fn pool() -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(INSTANCES)
+        .total_core_instances(INSTANCES * MODULES)
+        .total_memories(INSTANCES)
+        .total_tables(INSTANCES * MODULES)
+        .total_stacks(INSTANCES)
+        .max_core_instances_per_component(MODULES)
+        .max_memory_size(super::tenant::MEMORY_BYTES)
+        .max_unused_warm_slots(KEPT_INSTANCES)
+        .linear_memory_keep_resident(KEPT_MEMORY);
+    pool.into()
+}
+
 /// One engine. Components that it has loaded keep it alive.
 #[derive(Clone)]
 pub struct Runtime {
-    engine: Engine,
+    pub(super) engine: Engine,
 }
 
 impl Runtime {
@@ -44,7 +70,10 @@ impl Runtime {
     fn guarded(is_guarded: bool) -> Result<Self, RuntimeError> {
         let mut config = Config::new();
         config.wasm_component_model(true).epoch_interruption(is_guarded);
-        let engine = Engine::new(&config).map_err(|error| RuntimeError::Engine(one_line(&error)))?;
+        let engine = Engine::new(config.clone().allocation_strategy(pool()))
+            // Where address space is rationed there is no pool, and each call has its own memory.
+            .or_else(|_| Engine::new(&config))
+            .map_err(|error| RuntimeError::Engine(one_line(&error)))?;
         let weak = engine.weak();
         std::thread::Builder::new()
             .name("wasm-ticks".into())
@@ -66,9 +95,26 @@ impl Runtime {
     pub fn load(&self, bytes: &[u8]) -> Result<Plugin, RuntimeError> {
         let component =
             Component::from_binary(&self.engine, bytes).map_err(|error| RuntimeError::Load(one_line(&error)))?;
+        self.plugin(&component)
+    }
+
+    fn plugin(&self, component: &Component) -> Result<Plugin, RuntimeError> {
         let contract = |error: wasmtime::Error| RuntimeError::Contract(causes(&error));
-        let pre = linker(&self.engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(contract)?;
+        let pre = linker(&self.engine).and_then(|linker| linker.instantiate_pre(component)).map_err(contract)?;
         Ok(Plugin { pre: PluginPre::new(pre).map_err(contract)?, engine: self.engine.clone() })
+    }
+
+    /// The same; what compiling brings is kept in `cache`, or found there.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load). That the cache cannot be used is none.
+    pub fn load_cached(&self, bytes: &[u8], cache: &NativeCache) -> Result<Plugin, RuntimeError> {
+        if let Some(component) = cache.find(&self.engine, bytes) {
+            return self.plugin(&component);
+        }
+        let plugin = self.load(bytes)?;
+        plugin.keep(bytes, cache);
+        Ok(plugin)
     }
 
     /// What a component imports and exports, also of one that [`load`](Self::load) refuses.
@@ -120,6 +166,11 @@ pub struct Plugin {
 }
 
 impl Plugin {
+    /// Keeps what compiling brought; `bytes` are those that it was loaded from. False: it is kept already, or cannot be yet.
+    pub fn keep(&self, bytes: &[u8], cache: &NativeCache) -> bool {
+        cache.keep(&self.engine, bytes, self.pre.instance_pre().component())
+    }
+
     /// What the component imports and exports.
     pub fn imports(&self) -> Imports {
         Imports::of(self.pre.instance_pre().component(), &self.engine)

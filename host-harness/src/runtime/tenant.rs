@@ -21,7 +21,7 @@ use crate::secrets::{Secrets, Store as SecretStore, Supplied};
 use crate::stop::Stop;
 
 /// Linear memory of one call, in bytes: a batch of 32 MiB, the pages that it is made of, their parsed form, and room.
-const MEMORY_BYTES: usize = 512 << 20;
+pub(super) const MEMORY_BYTES: usize = 512 << 20;
 /// What the host copies out of one call, in bytes: a batch of 32 MiB with the largest single event and a full last-run.
 const COPIED_BYTES: usize = 256 << 20;
 /// A call that does no I/O. Milliseconds are expected; a loaded machine must not fail it.

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::key::{Key, KeyId, KeySource};
-use super::sealed::{FORMAT, Sealed};
+use super::sealed::{Attestation, FORMAT, Sealed};
 use super::{
     Contents, Expected, Fault, Kept, Revision, Secret, SecretsError, StoreError, Versioned, compare_and_set, content,
 };
@@ -231,6 +231,31 @@ impl SealedFile {
         self.seal(&contents, Some(Arc::clone(&new)))?;
         self.keep_only(&new)?;
         Ok(Rekeyed { secrets: contents.len(), key: new.id() })
+    }
+
+    /// Attests that `subject` is this account's own, for [`has_attested`](Self::has_attested). None: there is no key yet.
+    ///
+    /// # Errors
+    /// The key is wrong, open to others or none, or its place cannot be read.
+    pub fn attest(&self, subject: &[u8]) -> Result<Option<Attestation>, StoreError> {
+        self.keys()?.first().map(|key| Attestation::of(subject, key)).transpose()
+    }
+
+    /// Whether `subject` was attested so, with the key that is there now.
+    ///
+    /// # Errors
+    /// As [`attest`](Self::attest).
+    pub fn has_attested(&self, attestation: &Attestation, subject: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.keys()?.iter().any(|key| attestation.holds(subject, key)))
+    }
+
+    /// The keys as they are known, or as they stand in their place now.
+    fn keys(&self) -> Result<Vec<Arc<Key>>, StoreError> {
+        let mut known = self.known();
+        if known.is_empty() {
+            *known = self.place.load(&self.file)?;
+        }
+        Ok(known.clone())
     }
 
     /// The turn among the threads of this process and among processes.

@@ -4,6 +4,9 @@
 //! purpose, so that no other text sealed with the key is taken for it. There is no data key between the key and the content: that
 //! would outlive a change of the key, and the content is a few kilobytes.
 
+use std::fmt;
+use std::str::FromStr;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::AeadInOut;
@@ -95,6 +98,62 @@ impl Sealed {
         let opened = cipher(key).decrypt_in_place(&XNonce::from(nonce), PURPOSE, &mut *content);
         opened.map_err(|_| Fault::Changed(key.id()))?;
         Ok(content)
+    }
+}
+
+/// What an attestation is made for; what is attested follows.
+const ATTESTED: &[u8] = b"webex-collector\0attestation\0form 1\0";
+
+/// The word of the holder of a key that some bytes are its own. Not secret, and worth nothing for other bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attestation {
+    key: String,
+    nonce: [u8; NONCE_BYTES],
+    tag: [u8; TAG_BYTES],
+}
+
+impl Attestation {
+    pub(super) fn of(subject: &[u8], key: &Key) -> Result<Self, StoreError> {
+        let mut nonce = [0; NONCE_BYTES];
+        random(&mut nonce)?;
+        let mut sealed = Vec::with_capacity(TAG_BYTES);
+        cipher(key)
+            .encrypt_in_place(&XNonce::from(nonce), &[ATTESTED, subject].concat(), &mut sealed)
+            .map_err(|_| StoreError::GivenUp("the cipher refuses".into()))?;
+        let tag = sealed.try_into().map_err(|_| StoreError::GivenUp("the cipher gives no tag".into()))?;
+        Ok(Self { key: key.id().to_string(), nonce, tag })
+    }
+
+    pub(super) fn holds(&self, subject: &[u8], key: &Key) -> bool {
+        let mut sealed = self.tag.to_vec();
+        let subject = [ATTESTED, subject].concat();
+        self.key == key.id().to_string()
+            && cipher(key).decrypt_in_place(&XNonce::from(self.nonce), &subject, &mut sealed).is_ok()
+    }
+}
+
+impl fmt::Display for Attestation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.key, STANDARD.encode(self.nonce), STANDARD.encode(self.tag))
+    }
+}
+
+/// A text that is no attestation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no attestation")]
+pub struct NotAnAttestation;
+
+impl FromStr for Attestation {
+    type Err = NotAnAttestation;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAttestation> {
+        let mut words = text.split(' ');
+        let mut word = || words.next().ok_or(NotAnAttestation);
+        let (key, nonce, tag) = (word()?, word()?, word()?);
+        let decode = |word: &str| STANDARD.decode(word).map_err(|_| NotAnAttestation);
+        let nonce = decode(nonce)?.try_into().map_err(|_| NotAnAttestation)?;
+        let tag = decode(tag)?.try_into().map_err(|_| NotAnAttestation)?;
+        Ok(Self { key: key.to_owned(), nonce, tag })
     }
 }
 

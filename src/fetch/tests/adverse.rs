@@ -26,6 +26,8 @@ enum Turn {
 }
 
 const OVERLAPS: [&str; 4] = ["2m", "5m", "10m", "30m"];
+/// The last of them, in seconds.
+const LONGEST_OVERLAP: i64 = 1_800;
 const LAGS: [&str; 3] = ["0s", "5s", "1m"];
 const RESOURCES: [&str; 2] = ["", "messages,rooms"];
 
@@ -152,9 +154,10 @@ fn live(
     for turn in turns {
         life.turn(turn, request);
     }
-    // Everything is listed at last, all is well, and collecting comes to an end.
+    // Everything is listed at last, all is well, and collecting comes to an end. Where a cycle reads only what is near again,
+    // what was late comes when it is as old as the overlap.
     end_faults.set(true);
-    let end = START + Span::secs(LIVE + LATEST + 60);
+    let end = START + Span::secs(LIVE + LATEST + 60 + LONGEST_OVERLAP);
     let mut rounds = 0;
     loop {
         rounds += 1;

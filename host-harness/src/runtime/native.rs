@@ -1,0 +1,203 @@
+//! Native code of components, kept between runs: compiling takes a second, reading it back some milliseconds.
+//!
+//! Who can put native code here can run it as this account, with the key of the secrets in reach. So a file is used only if it
+//! was attested with that key, for this component, engine and version, and only as the bytes that were checked. Whatever is
+//! wrong with a file, the component is compiled as if there were none.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, str};
+
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::durable;
+use crate::secrets::{Attestation, SealedFile};
+
+/// What a file begins with; a line with the attestation follows, then the code.
+const MAGIC: &[u8] = b"webex-collector native code 1 ";
+/// Bytes of that line at most.
+const MAX_LINE: usize = 256;
+
+/// A folder of native code.
+pub struct NativeCache {
+    folder: PathBuf,
+    keeper: Arc<SealedFile>,
+}
+
+impl NativeCache {
+    /// In `folder`, attested with the key of `keeper`.
+    pub fn new(folder: impl Into<PathBuf>, keeper: Arc<SealedFile>) -> Self {
+        Self { folder: folder.into(), keeper }
+    }
+
+    /// The compiled form of a component, if it is there and can be trusted.
+    pub(super) fn find(&self, engine: &Engine, component: &[u8]) -> Option<Component> {
+        let name = name(engine, component);
+        durable::folder(&self.folder).ok()?;
+        let file = fs::read(self.folder.join(&name)).ok()?;
+        let line_end = memchr::memchr(b'\n', file.get(..MAX_LINE)?)?;
+        let (line, code) = (file.get(..line_end)?, file.get(line_end + 1..)?);
+        let attestation: Attestation = str::from_utf8(line.strip_prefix(MAGIC)?).ok()?.parse().ok()?;
+        if !self.keeper.has_attested(&attestation, &subject(&name, code)).ok()? {
+            return None;
+        }
+        deserialize(engine, code)
+    }
+
+    /// Keeps the compiled form of a component, and nothing else in the folder. False: it is there, or cannot be kept, as long as
+    /// there is no key.
+    pub(super) fn keep(&self, engine: &Engine, component: &[u8], compiled: &Component) -> bool {
+        let name = name(engine, component);
+        let path = self.folder.join(&name);
+        path.try_exists().is_ok_and(|exists| !exists) && self.write(&path, &name, compiled).is_some()
+    }
+
+    fn write(&self, path: &Path, name: &str, compiled: &Component) -> Option<()> {
+        let code = compiled.serialize().ok()?;
+        let attestation = self.keeper.attest(&subject(name, &code)).ok()??;
+        durable::folder(&self.folder).ok()?;
+        // Of other versions, and what a crash has left on its way. Another process that writes just now compiles once more.
+        for entry in self.folder.read_dir().ok()?.flatten() {
+            let _ = fs::remove_file(entry.path());
+        }
+        let mut file = [MAGIC, attestation.to_string().as_bytes(), b"\n"].concat();
+        file.extend_from_slice(&code);
+        durable::replace(path, &file).ok()
+    }
+}
+
+/// One for each component and each engine that would compile it otherwise.
+fn name(engine: &Engine, component: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{}-{:016x}.native", crate::state::checksum(component), hasher.finish())
+}
+
+/// What is attested.
+fn subject(name: &str, code: &[u8]) -> Vec<u8> {
+    [b"native code\0", name.as_bytes(), b"\0", &Sha256::digest(code)[..]].concat()
+}
+
+#[allow(unsafe_code, reason = "native code can only be trusted, not checked")]
+fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: these bytes were made by `Component::serialize` of this program: their attestation was checked just now with a key
+    // that only this account has. wasmtime itself refuses those of another version or configuration.
+    unsafe { Component::deserialize(engine, code) }.ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::super::Runtime;
+    use super::*;
+    use crate::secrets::{KeySource, Secret};
+
+    /// The smallest component there is.
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    struct Place {
+        folder: tempfile::TempDir,
+        engine: Engine,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            Self { folder: tempfile::tempdir().unwrap(), engine: Runtime::new().unwrap().engine }
+        }
+
+        fn keeper(&self, name: &str) -> Arc<SealedFile> {
+            let state = self.folder.path().join(name);
+            Arc::new(SealedFile::open(&state, KeySource::beside(&state)).unwrap())
+        }
+
+        fn cache(&self, keeper: &Arc<SealedFile>) -> NativeCache {
+            NativeCache::new(self.folder.path().join("native"), Arc::clone(keeper))
+        }
+
+        fn kept(&self) -> Vec<PathBuf> {
+            let folder = self.folder.path().join("native");
+            folder.read_dir().map(|entries| entries.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
+        }
+
+        fn compiled(&self) -> Component {
+            Component::from_binary(&self.engine, EMPTY).unwrap()
+        }
+    }
+
+    fn with_key(keeper: Arc<SealedFile>) -> Arc<SealedFile> {
+        keeper.set("any", Secret::from("fake-secret")).unwrap();
+        keeper
+    }
+
+    #[test]
+    fn what_was_kept_is_found_again_by_its_component_alone() {
+        let place = Place::new();
+        let cache = place.cache(&with_key(place.keeper("state")));
+        assert!(cache.find(&place.engine, EMPTY).is_none());
+        assert!(cache.keep(&place.engine, EMPTY, &place.compiled()));
+        assert!(cache.find(&place.engine, EMPTY).is_some());
+        assert!(cache.find(&place.engine, b"another").is_none());
+        assert!(!cache.keep(&place.engine, EMPTY, &place.compiled()), "once");
+        let other = Runtime::without_time_guard().unwrap().engine;
+        assert!(cache.find(&other, EMPTY).is_none(), "an engine that compiles otherwise");
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_kept_and_none_is_made() {
+        let place = Place::new();
+        let keeper = place.keeper("state");
+        assert!(!place.cache(&keeper).keep(&place.engine, EMPTY, &place.compiled()));
+        assert!(place.kept().is_empty() && !place.folder.path().join("state.key").exists());
+    }
+
+    #[test]
+    fn code_that_was_changed_renamed_or_attested_by_another_key_is_not_run() {
+        let place = Place::new();
+        let keeper = with_key(place.keeper("state"));
+        let cache = place.cache(&keeper);
+        assert!(cache.keep(&place.engine, EMPTY, &place.compiled()));
+        let path = place.kept().remove(0);
+        let whole = fs::read(&path).unwrap();
+        for at in [0, MAGIC.len(), MAGIC.len() + 20, whole.len() / 2, whole.len() - 1] {
+            let mut changed = whole.clone();
+            *changed.get_mut(at).unwrap() ^= 1;
+            fs::write(&path, &changed).unwrap();
+            assert!(cache.find(&place.engine, EMPTY).is_none(), "byte {at}");
+        }
+        for length in [0, MAGIC.len(), MAX_LINE, whole.len() - 1] {
+            fs::write(&path, whole.get(..length).unwrap()).unwrap();
+            assert!(cache.find(&place.engine, EMPTY).is_none(), "{length} bytes");
+        }
+        fs::write(&path, &whole).unwrap();
+        assert!(cache.find(&place.engine, EMPTY).is_some());
+
+        let foreign = place.cache(&with_key(place.keeper("foreign")));
+        assert!(foreign.find(&place.engine, EMPTY).is_none());
+        let renamed = path.with_file_name(name(&place.engine, b"another"));
+        fs::rename(&path, renamed).unwrap();
+        assert!(cache.find(&place.engine, b"another").is_none());
+    }
+
+    #[test]
+    fn a_new_version_takes_the_place_of_the_old_one() {
+        let place = Place::new();
+        let cache = place.cache(&with_key(place.keeper("state")));
+        assert!(cache.keep(&place.engine, EMPTY, &place.compiled()));
+        assert!(cache.keep(&place.engine, b"a later one", &place.compiled()));
+        assert_eq!(place.kept().len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_may_write_to_is_not_used() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = Place::new();
+        let cache = place.cache(&with_key(place.keeper("state")));
+        assert!(cache.keep(&place.engine, EMPTY, &place.compiled()));
+        fs::set_permissions(place.folder.path().join("native"), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(cache.find(&place.engine, EMPTY).is_none());
+    }
+}
