@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::{Config, Engine};
@@ -68,7 +69,8 @@ impl Runtime {
             Component::from_binary(&self.engine, bytes).map_err(|error| RuntimeError::Load(one_line(&error)))?;
         let contract = |error: wasmtime::Error| RuntimeError::Contract(causes(&error));
         let pre = linker(&self.engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(contract)?;
-        Ok(Plugin { pre: PluginPre::new(pre).map_err(contract)?, engine: self.engine.clone() })
+        let pre = PluginPre::new(pre).map_err(contract)?;
+        Ok(Plugin { pre, engine: self.engine.clone(), described: Arc::default() })
     }
 
     /// What a component imports and exports, also of one that [`load`](Self::load) refuses.
@@ -117,6 +119,8 @@ fn entry(name: &str, item: &ComponentItem) -> String {
 pub struct Plugin {
     pub(super) pre: PluginPre<Guest>,
     pub(super) engine: Engine,
+    /// What it has said of itself, once for all tenants.
+    described: Arc<OnceCell<Description>>,
 }
 
 impl Plugin {
@@ -130,12 +134,16 @@ impl Plugin {
         TenantBuilder::new(Arc::new(self.clone()))
     }
 
-    /// What the plugin is and needs; the same for every tenant.
+    /// What the plugin is and needs; the same for every tenant, so it is asked once.
     ///
     /// # Errors
     /// See [`RuntimeError`].
     pub async fn describe(&self) -> Result<Description, RuntimeError> {
-        self.tenant().closed().describe().await
+        self.described().await.cloned()
+    }
+
+    pub(super) async fn described(&self) -> Result<&Description, RuntimeError> {
+        self.described.get_or_try_init(|| async { self.tenant().closed().describe().await }).await
     }
 
     /// Every command; the same for every tenant.
