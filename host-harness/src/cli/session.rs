@@ -5,12 +5,13 @@ use std::sync::Arc;
 use indicatif::MultiProgress;
 
 use super::{CliError, Global, component};
-use crate::config::{Config, keys};
+use crate::config::Config;
 use crate::log::{Level, Log};
 use crate::runtime::{Plugin, Runtime, Tenant};
-use crate::secrets::{Condition, SealedFile, Supplied, blocking};
+use crate::secrets::{Condition, SealedFile};
 use crate::state::State;
 use crate::stop::Stop;
+use crate::tenants;
 
 /// The component, compiled and checked.
 pub(super) fn plugin(global: &Global) -> Result<Plugin, CliError> {
@@ -37,44 +38,17 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Reads the settings, loads the plugin, opens the tenant.
-    pub(super) async fn open(global: &Global, log: Log, stop: Stop) -> Result<Self, CliError> {
-        let config = Config::load(&global.config)?;
-        let plugin = plugin(global)?;
-        let secrets = Arc::new(SealedFile::open(&config.state_dir, config.secrets_key.clone())?);
-        let tenant = plugin
-            .tenant()
-            .settings(config.settings.clone())
-            .origin_setting(keys::ORIGIN_SETTING)
-            .configured_secrets(config.secrets.clone())
-            .secret_store(Arc::clone(&secrets).into())
-            .way_out(config.way_out.clone())
-            .log(log)
-            .stop(stop)
-            .open()
-            .await?;
+    /// Opens the tenant of these settings.
+    pub(super) async fn of(config: Config, plugin: Plugin, log: Log, stop: Stop) -> Result<Self, CliError> {
+        let log = config.tenant.as_ref().map_or(log.clone(), |name| log.of_tenant(name.as_str()));
+        let secrets = tenants::store(&config)?;
+        let tenant = tenants::open(&plugin, &config, &secrets, log, stop).await?;
         let state = State::at(&config.state_dir);
         Ok(Self { config, plugin, tenant, state, secrets })
     }
 
-    /// Sees that the store of secrets can be used, before work begins that needs it: a key that is wrong or missing is told once,
-    /// and not by each stream.
+    /// Sees that the store of secrets can be used, and that it holds what is to be in it.
     pub(super) async fn secrets_ready(&self) -> Result<Condition, CliError> {
-        let condition = blocking(&self.secrets, SealedFile::ready).await?;
-        let mut wanted = self.config.secrets.iter().filter(|(_, supplied)| **supplied == Supplied::InStore).peekable();
-        if wanted.peek().is_none() {
-            return Ok(condition);
-        }
-        let kept = blocking(&self.secrets, SealedFile::list).await?;
-        for (name, _) in wanted {
-            if !kept.iter().any(|kept| kept.name == *name) {
-                let place = keys::of_secret(name).map(|key| (self.config.place_of_key(key), key.path));
-                let (place, path) = place.unwrap_or_default();
-                return Err(CliError::Usage(format!(
-                    "{place}: `{path}` is to be in the store, which does not hold it; run `webex-collector secrets set {name}`"
-                )));
-            }
-        }
-        Ok(condition)
+        Ok(tenants::ready(&self.config, &self.secrets).await?)
     }
 }
