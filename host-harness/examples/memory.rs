@@ -1,14 +1,14 @@
-//! How much memory `webex-collector collect` takes for a backlog of a given size: its own, since the simulated tenant is
-//! another process.
+//! How much memory, time and CPU `webex-collector collect` takes for a backlog of a given size: its own, since the simulated
+//! tenant is another process. The component was compiled before, by `check`.
 //!
 //! ```text
 //! cargo build -p webex-collector --bin webex-collector --example memory
-//! target/debug/examples/memory [--hours H] [--streams 1|3] [--remember TIME] [--max-requests N] [EVENTS …]
+//! target/debug/examples/memory [--hours H] [--streams 1|3] [--remember TIME] [--max-requests N] [--latency MS] [EVENTS …]
 //! ```
 //!
 //! Without further words: 10,000 and 1,000,000 events in all, spread over the last 7 days, in three streams, with the defaults
 //! of the settings `remember` and `max_requests`; with 100000 requests a minute the tenant and the machine say how long it takes.
-//! Linux only: the peak is `VmHWM` of `/proc`.
+//! `--latency` is how long the tenant takes for each answer. Linux only: the peak is `VmHWM` of `/proc`.
 
 use std::error::Error;
 use std::fs;
@@ -18,8 +18,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use host_harness::simulator::{
-    ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET, SimulatedTenant,
-    Stream, StreamSettings, TenantSettings,
+    ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Latency, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET,
+    SimulatedTenant, Stream, StreamSettings, TenantSettings,
 };
 
 type Res<T> = Result<T, Box<dyn Error>>;
@@ -30,6 +30,8 @@ const SIZES: [usize; 2] = [10_000, 1_000_000];
 const HOURS: f64 = 7.0 * 24.0 - 1.0;
 /// How often the peak is looked at. It only grows, so only the last look before the end may be too early.
 const LOOK: Duration = Duration::from_millis(20);
+/// In which `/proc` counts CPU on Linux.
+const TICKS_A_SECOND: f64 = 100.0;
 /// The first argument of the process that is the tenant.
 const TENANT: &str = "--tenant";
 
@@ -39,20 +41,25 @@ struct Backlog {
     events: usize,
     streams: usize,
     hours: f64,
+    /// Of each answer, in milliseconds.
+    latency: u64,
 }
 
 fn main() -> Res<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if let Some([events, streams, hours]) = words.strip_prefix(&[TENANT.to_owned()]) {
-        let backlog = Backlog { events: events.parse()?, streams: streams.parse()?, hours: hours.parse()? };
+    if let Some([events, streams, hours, latency]) = words.strip_prefix(&[TENANT.to_owned()]) {
+        let (events, streams, hours, latency) = (events.parse()?, streams.parse()?, hours.parse()?, latency.parse()?);
+        let backlog = Backlog { events, streams, hours, latency };
         return tokio::runtime::Runtime::new()?.block_on(be_the_tenant(backlog));
     }
-    let (mut hours, mut streams, mut settings, mut sizes) = (HOURS, Stream::ALL.len(), String::new(), Vec::new());
+    let (mut hours, mut streams, mut latency) = (HOURS, Stream::ALL.len(), 0);
+    let (mut settings, mut sizes) = (String::new(), Vec::new());
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--hours" => hours = words.next().ok_or("--hours needs a number")?.parse()?,
             "--streams" => streams = words.next().ok_or("--streams needs a number")?.parse()?,
+            "--latency" => latency = words.next().ok_or("--latency needs a number")?.parse()?,
             "--remember" => {
                 let time = words.next().ok_or("--remember needs a time")?;
                 settings.push_str(&format!("remember = \"{time}\"\n"));
@@ -67,18 +74,27 @@ fn main() -> Res<()> {
     if sizes.is_empty() {
         sizes.extend(SIZES);
     }
-    println!("{:>10}  {:>8}  {:>9}  {:>9}  {:>8}", "events", "hours", "peak MiB", "state MiB", "seconds");
+    println!(
+        "{:>10}  {:>8}  {:>9}  {:>9}  {:>8}  {:>9}  {:>9}",
+        "events", "hours", "peak MiB", "state MiB", "seconds", "CPU s", "us/event"
+    );
     for events in sizes {
-        measure(Backlog { events, streams, hours }, &settings)?;
+        measure(Backlog { events, streams, hours, latency }, &settings)?;
     }
     Ok(())
 }
 
+#[allow(clippy::cast_precision_loss, reason = "for people")]
 /// One collection of a backlog, from nothing to the end, with these lines in the table `[collect]`.
 fn measure(backlog: Backlog, settings: &str) -> Res<()> {
     let folder = tempfile::tempdir()?;
     let tenant = Tenant::start(backlog)?;
     fs::write(folder.path().join("webex.toml"), tenant.settings(backlog, settings))?;
+    // As a person does first; it also leaves the component compiled.
+    let checked = Command::new(program()?).arg("check").current_dir(folder.path()).output()?;
+    if !checked.status.success() {
+        return Err(format!("check: {}", String::from_utf8_lossy(&checked.stdout)).into());
+    }
     let began = Instant::now();
     let said = fs::File::create(folder.path().join("said"))?;
     let collector = Command::new(program()?)
@@ -88,7 +104,7 @@ fn measure(backlog: Backlog, settings: &str) -> Res<()> {
         .stdout(Stdio::null())
         .stderr(said)
         .spawn()?;
-    let peak = peak_of(collector)
+    let (peak, cpu) = used_by(collector)
         .map_err(|error| format!("{error}: {}", fs::read_to_string(folder.path().join("said")).unwrap_or_default()))?;
     let took = began.elapsed();
     let lines = BufReader::new(fs::File::open(folder.path().join("events.ndjson"))?).split(b'\n').count();
@@ -96,30 +112,41 @@ fn measure(backlog: Backlog, settings: &str) -> Res<()> {
         return Err(format!("{lines} of {} events were collected", backlog.events).into());
     }
     println!(
-        "{:>10}  {:>8.1}  {:>9.1}  {:>9.1}  {:>8.1}",
+        "{:>10}  {:>8.1}  {:>9.1}  {:>9.1}  {:>8.1}  {:>9.2}  {:>9.2}",
         backlog.events,
         backlog.hours,
         in_mib(peak),
         in_mib(size_of(&folder.path().join("webex-state"))?),
-        took.as_secs_f64()
+        took.as_secs_f64(),
+        cpu,
+        cpu * 1e6 / backlog.events as f64
     );
     Ok(())
 }
 
-/// The most bytes that the process has in memory until its end, which must be a good one.
-fn peak_of(mut process: Child) -> Res<u64> {
-    let status = format!("/proc/{}/status", process.id());
-    let mut peak = 0;
+/// The most bytes that the process has in memory until its end, which must be a good one, and its seconds of CPU until shortly
+/// before.
+fn used_by(mut process: Child) -> Res<(u64, f64)> {
+    let (status, stat) = (format!("/proc/{}/status", process.id()), format!("/proc/{}/stat", process.id()));
+    let (mut peak, mut cpu) = (0, 0.0);
     loop {
+        cpu = ticks(&fs::read_to_string(&stat)?).map_or(cpu, |ticks| ticks / TICKS_A_SECOND);
         if let Some(kib) = field(&fs::read_to_string(&status)?, "VmHWM:") {
             peak = kib * 1024;
         }
         match process.try_wait()? {
             None => std::thread::sleep(LOOK),
-            Some(status) if status.success() => return Ok(peak),
+            Some(status) if status.success() => return Ok((peak, cpu)),
             Some(status) => return Err(format!("the collector ended with {status}").into()),
         }
     }
+}
+
+/// User and system time of `/proc/PID/stat`: the 14th and 15th word, of which the second is in brackets and may hold spaces.
+fn ticks(stat: &str) -> Option<f64> {
+    let mut words = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut word = || words.next()?.parse::<f64>().ok();
+    Some(word()? + word()?)
 }
 
 /// A number of `/proc/PID/status`; none once the process has ended.
@@ -161,9 +188,9 @@ struct Tenant {
 
 impl Tenant {
     fn start(backlog: Backlog) -> Res<Self> {
-        let Backlog { events, streams, hours } = backlog;
+        let Backlog { events, streams, hours, latency } = backlog;
         let mut process = Command::new(std::env::current_exe()?)
-            .args([TENANT, &events.to_string(), &streams.to_string(), &hours.to_string()])
+            .args([TENANT, &events.to_string(), &streams.to_string(), &hours.to_string(), &latency.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -203,7 +230,11 @@ impl Drop for Tenant {
 
 async fn be_the_tenant(backlog: Backlog) -> Res<()> {
     // A stable cursor for all: a page by offset costs the tenant more the further it is from the first.
-    let settings = TenantSettings { admin_audits: StreamSettings::newest_first(), ..TenantSettings::default() };
+    let settings = TenantSettings {
+        admin_audits: StreamSettings::newest_first(),
+        latency: Latency { min_ms: backlog.latency, max_ms: backlog.latency },
+        ..TenantSettings::default()
+    };
     let tenant = SimulatedTenant::start(settings).await?;
     let now = tenant.now_ms();
     #[allow(clippy::cast_possible_truncation, reason = "hours of some years at most")]

@@ -18,6 +18,7 @@ mod run;
 mod secrets;
 mod session;
 mod signals;
+mod whose;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,7 +38,7 @@ const LEAVE: std::time::Duration = std::time::Duration::from_millis(200);
 #[derive(Debug, Parser)]
 #[command(name = "webex-collector", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 sign-in needed; \
-    4 some streams failed, the others are delivered; 5 a sink refused.")]
+    4 some streams or tenants failed, the others are delivered; 5 a sink refused.")]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -57,6 +58,9 @@ struct Global {
     /// Run that component only if its bytes have this SHA-256
     #[arg(long, global = true, value_name = "HEX", requires = "component")]
     component_sha256: Option<component::Checksum>,
+    /// One of many tenants, or `all` of them [collect: all by default]
+    #[arg(long, global = true, value_name = "NAME")]
+    tenant: Option<String>,
     /// Results as JSON
     #[arg(long, global = true)]
     json: bool,

@@ -5,6 +5,9 @@
 //!
 //! Calls make up *rounds*: one ends when the plugin has nothing more for now. Between rounds stretches of the past are read
 //! again ([`ReAudits`]). What each came to is a [`Round`], which [`report`] puts into words.
+//!
+//! One tenant is [run](Collector::run) to the end. Many take [turns](Collector::turn), and between two of them only a [`Standing`]
+//! is kept of each.
 
 mod call;
 mod leftover;
@@ -13,31 +16,22 @@ mod re_audit;
 pub mod report;
 mod told;
 mod totals;
+mod turn;
 
 use std::time::Duration;
-
-use tokio::time::Instant;
 
 use crate::durable::DurableError;
 use crate::runtime::{Failure, LastRun, RuntimeError, Tenant, in_words, time};
 use crate::sink::{SinkError, Sinks};
 use crate::state::{StateError, Writer};
 use crate::stop::Stop;
-use call::{After, Pace, Work};
 pub use leftover::look_back;
 pub use news::News;
 pub use re_audit::{ReAudit, ReAudits, Reach, Schedule, ScheduleError, Stretch, Wish};
 use told::Told;
 pub use totals::{Lateness, StreamTotal, Totals};
-
-/// How long one call may collect, in milliseconds: what a crash throws away is at most this much work.
-const BUDGET_MS: u32 = 20_000;
-/// The same for a call of a re-audit between two rounds that are close together: it takes no more than the pause, but
-/// enough for some pages.
-const LEAST_BUDGET_MS: u32 = 1_000;
-/// How long a run without `--follow` waits, in sum and without an event in between, before it ends and says when to come
-/// again.
-const PATIENCE: Duration = Duration::from_secs(120);
+use turn::UnderWay;
+pub use turn::{Standing, Turn};
 
 /// How long to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,23 +140,31 @@ pub struct Collector<'a> {
     pub totals: Totals,
     last_run: Option<LastRun>,
     told: Told,
+    under_way: UnderWay,
 }
 
 impl<'a> Collector<'a> {
     /// For all streams that the settings turn on.
     pub fn new(tenant: &'a Tenant, state: &'a mut Writer, sinks: &'a mut Sinks, stop: Stop) -> Self {
-        let (re_audits, totals) = (ReAudits::default(), Totals::default());
-        Self {
-            tenant,
-            state,
-            sinks,
-            stop,
-            streams: Vec::new(),
-            re_audits,
-            totals,
-            last_run: None,
-            told: Told::default(),
-        }
+        Self::resume(tenant, state, sinks, stop, Standing::default())
+    }
+
+    /// Goes on after an earlier turn.
+    pub fn resume(
+        tenant: &'a Tenant,
+        state: &'a mut Writer,
+        sinks: &'a mut Sinks,
+        stop: Stop,
+        standing: Standing,
+    ) -> Self {
+        let Standing { re_audits, totals, told, under_way } = standing;
+        Self { tenant, state, sinks, stop, streams: Vec::new(), re_audits, totals, last_run: None, told, under_way }
+    }
+
+    /// What is to be kept until the next turn.
+    pub fn rest(self) -> Standing {
+        let Self { re_audits, totals, told, under_way, .. } = self;
+        Standing { re_audits, totals, told, under_way }
     }
 
     /// Collects; `observe` is told after each call and each round.
@@ -171,138 +173,12 @@ impl<'a> Collector<'a> {
     /// See [`CollectError`]. What was delivered and recorded before stands. A re-audit that fails is none: its [`Round`]
     /// says so.
     pub async fn run(&mut self, mode: Mode, mut observe: impl FnMut(Step<'_>)) -> Result<End, CollectError> {
-        self.last_run = self.state.load()?;
-        match mode {
-            Mode::Once => self.once(&mut observe).await,
-            Mode::Follow(interval) => self.follow(interval, &mut observe).await,
-        }
-    }
-
-    /// A round, and after it a re-audit if one is due: by then the tail is read.
-    async fn once(&mut self, observe: &mut impl FnMut(Step<'_>)) -> Result<End, CollectError> {
-        let mut work = Work::new(What::Collect, self.now());
-        let end = match self.through(&mut work, Pace::Through(PATIENCE), observe).await? {
-            RoundEnd::Ended(end) => end,
-            // Without `--follow` a round that fails as a whole is an error; were it none, it would be no success either.
-            RoundEnd::Failed { .. } => End::Stuck,
-        };
-        observe(Step::Over(&work.over(RoundEnd::Ended(end.clone()), self.now())));
-        if end == End::Stopped {
-            return Ok(end);
-        }
-        let Some(re_audit) = self.re_audits.begin(self.now(), self.totals.taken_up())? else { return Ok(end) };
-        let mut work = Work::re_audit(re_audit, self.now(), &self.told);
-        let re_audit_end = self.through(&mut work, Pace::Through(PATIENCE), observe).await?;
-        let is_stopped = re_audit_end == RoundEnd::Ended(End::Stopped);
-        if !is_stopped {
-            self.re_audits.end(&re_audit)?;
-        }
-        observe(Step::Over(&work.over(re_audit_end, self.now())));
-        Ok(if is_stopped { End::Stopped } else { end })
-    }
-
-    /// Rounds for ever, and re-audits in the pauses between them.
-    async fn follow(&mut self, interval: Duration, observe: &mut impl FnMut(Step<'_>)) -> Result<End, CollectError> {
-        let mut re_audit = None;
-        let mut patience = call::Patience::default();
         loop {
-            let mut work = Work::new(What::Collect, self.now());
-            work.patience = patience;
-            let (end, pause) = loop {
-                if self.stop.is_requested() {
-                    break (RoundEnd::Ended(End::Stopped), Duration::ZERO);
-                }
-                let after = self.step(&mut work, BUDGET_MS, Pace::Round(interval)).await?;
-                observe(Step::Called(&self.totals));
-                match after {
-                    After::Again => {}
-                    After::Wait(pause) => break (RoundEnd::Ended(End::Idle), pause),
-                    After::Over(end, pause) => break (end, pause),
-                }
-            };
-            patience = std::mem::take(&mut work.patience);
-            let round = work.over(end, self.now());
-            if round.totals.calls > 0 {
-                observe(Step::Over(&round));
-            }
-            self.pause(pause, &mut re_audit, observe).await?;
-            if self.stop.is_requested() {
-                if let Some(open) = re_audit {
-                    observe(Step::Over(&open.work.over(RoundEnd::Ended(End::Stopped), self.now())));
-                }
-                return Ok(End::Stopped);
-            }
-        }
-    }
-
-    /// Waits until the next round, and reads again meanwhile what is to be read again: a call at least, so that rounds that
-    /// are close together do not keep a re-audit from its end.
-    async fn pause(
-        &mut self,
-        pause: Duration,
-        open: &mut Option<Open>,
-        observe: &mut impl FnMut(Step<'_>),
-    ) -> Result<(), CollectError> {
-        let next_round = Instant::now() + pause;
-        while !self.stop.is_requested() {
-            let left = next_round.saturating_duration_since(Instant::now());
-            if open.is_none() {
-                let due = self.re_audits.begin(self.now(), self.totals.taken_up())?;
-                *open = due.map(|re_audit| Open {
-                    re_audit,
-                    work: Work::re_audit(re_audit, self.now(), &self.told),
-                    not_before: Instant::now(),
-                });
-            }
-            let Some(turn) = open else {
-                self.stop.sleep(left).await;
-                return Ok(());
-            };
-            let rest = turn.not_before.saturating_duration_since(Instant::now());
-            if rest >= left && !rest.is_zero() {
-                self.stop.sleep(left).await;
-                return Ok(());
-            }
-            self.stop.sleep(rest).await;
-            let budget = u32::try_from((left.saturating_sub(rest)).as_millis()).unwrap_or(BUDGET_MS);
-            let pace = Pace::Through(self.re_audits.patience());
-            match self.step(&mut turn.work, budget.clamp(LEAST_BUDGET_MS, BUDGET_MS), pace).await? {
-                After::Again => {}
-                After::Wait(time) => turn.not_before = Instant::now() + time,
-                After::Over(RoundEnd::Ended(End::Stopped), _) => return Ok(()),
-                After::Over(end, _) => {
-                    self.re_audits.end(&turn.re_audit)?;
-                    let work = open.take().map(|open| open.work);
-                    if let Some(work) = work {
-                        observe(Step::Over(&work.over(end, self.now())));
-                    }
-                }
-            }
-            if Instant::now() >= next_round {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// Calls until there is nothing more to do, with the waits in between.
-    async fn through(
-        &mut self,
-        work: &mut Work,
-        pace: Pace,
-        observe: &mut impl FnMut(Step<'_>),
-    ) -> Result<RoundEnd, CollectError> {
-        loop {
-            if self.stop.is_requested() {
-                return Ok(RoundEnd::Ended(End::Stopped));
-            }
-            let after = self.step(work, BUDGET_MS, pace).await?;
-            observe(Step::Called(&self.totals));
-            match after {
-                After::Again => {}
-                // A wait that is cut short ends above.
-                After::Wait(time) => drop(self.stop.sleep(time).await),
-                After::Over(end, _) => return Ok(end),
+            match self.turn(mode, Duration::MAX, &mut observe).await? {
+                Turn::Again => {}
+                // A wait that is cut short ends with the next turn.
+                Turn::Rest(time) => drop(self.stop.sleep(time).await),
+                Turn::Over(end) => return Ok(end),
             }
         }
     }
@@ -310,14 +186,6 @@ impl<'a> Collector<'a> {
     fn now(&self) -> i64 {
         self.tenant.clock().now()
     }
-}
-
-/// A re-audit that is under way between rounds.
-struct Open {
-    re_audit: ReAudit,
-    work: Work,
-    /// The plugin has nothing to do for it before.
-    not_before: Instant,
 }
 
 impl End {

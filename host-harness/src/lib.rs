@@ -11,6 +11,7 @@
 //! | [`sink`] | where events go; returns when they are there |
 //! | [`config`] | `webex.toml`: the table of keys, its reader, its template |
 //! | [`collect`] | the cycle: state, call, delivery, state |
+//! | [`tenants`] | many of them in one process: who has a turn, and what is kept of the others |
 //! | [`cli`] | people: commands, words, exit codes |
 //! | [`demo`] | the whole job against a simulated tenant |
 //! | [`simulator`] | the tenant that the demo and the tests run against |
@@ -34,6 +35,7 @@ pub mod simulator;
 pub mod sink;
 pub mod state;
 pub mod stop;
+pub mod tenants;
 
 /// The component that this build was made with.
 pub const COMPONENT: &[u8] = include_bytes!(env!("PLUGIN_COMPONENT"));

@@ -40,26 +40,22 @@ pub(crate) fn clean_beginning(text: &str) -> Cow<'_, str> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).clean_beginning(text)
 }
 
-/// Values that passed the room of secrets, the oldest first.
+/// Values that passed the room of secrets; the one that has not passed for longest is the first.
 struct Known(VecDeque<Secret>);
 
 impl Known {
-    fn knows(&self, text: &str) -> bool {
-        self.0.iter().any(|secret| secret.expose() == text)
-    }
-
     fn learn(&mut self, secret: &Secret) {
-        if secret.expose().len() < SHORTEST || self.knows(secret.expose()) {
+        if secret.expose().len() < SHORTEST {
             return;
         }
         let mut texts = vec![secret.clone()];
         if let Ok(value) = serde_json::from_str(secret.expose()) {
             inside(&value, &mut texts);
         }
+        // One that is used again is as good as new: with many tenants others must not push it out meanwhile.
         for text in texts {
-            if !self.knows(text.expose()) {
-                self.0.push_back(text);
-            }
+            self.0.retain(|known| known.expose() != text.expose());
+            self.0.push_back(text);
         }
         while self.0.len() > MOST {
             self.0.pop_front();

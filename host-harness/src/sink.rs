@@ -1,6 +1,7 @@
 //! Where events go. [`Sinks::deliver`] returns when every sink has the batch for good: only then may the last-run of that
 //! batch be stored.
 
+mod mark;
 mod ndjson;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::runtime::Event;
+pub use mark::Mark;
 pub use ndjson::Ndjson;
 
 /// Why a sink did not take a batch. None of the batch counts as delivered, so it comes again.
@@ -27,7 +29,7 @@ pub enum SinkError {
         source: std::io::Error,
     },
     /// Another process writes to the file.
-    #[error("the sink {path} is in use by another process; give each process a file of its own", path = path.display())]
+    #[error("the sink {path} is in use by another process or tenant; give each a file of its own", path = path.display())]
     InUse {
         /// The file.
         path: PathBuf,
@@ -81,6 +83,29 @@ impl Sinks {
             mended.extend(torn);
         }
         Ok((Self(sinks), mended))
+    }
+
+    /// The same with a mark in each line of these sinks, in their order.
+    #[must_use]
+    pub fn marked(self, marks: impl IntoIterator<Item = Option<Mark>>) -> Self {
+        let sinks = self.0.into_iter().zip(marks.into_iter().chain(std::iter::repeat(None)));
+        let marked = |(sink, mark)| match sink {
+            Sink::Ndjson(sink) => Sink::Ndjson(sink.marked(mark)),
+            Sink::Memory(kept) => Sink::Memory(kept),
+        };
+        Self(sinks.map(marked).collect())
+    }
+
+    /// The same places for one of many tenants, which has these marks there. What an earlier run has left is each tenant's to
+    /// [recall](Self::recall).
+    #[must_use]
+    pub fn share(&self, marks: impl IntoIterator<Item = Option<Mark>>) -> Self {
+        let sinks = self.0.iter().zip(marks.into_iter().chain(std::iter::repeat(None)));
+        let shared = |(sink, mark): (&Sink, Option<Mark>)| match sink {
+            Sink::Ndjson(sink) => Sink::Ndjson(sink.share(mark)),
+            Sink::Memory(_) => Sink::Memory(Vec::new()),
+        };
+        Self(sinks.map(shared).collect())
     }
 
     /// Hands the events to every sink; on the disk, or taken by the reader, when it returns.

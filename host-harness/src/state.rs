@@ -171,6 +171,12 @@ impl Writer {
         Ok(Some(last_run))
     }
 
+    /// Keeps only the lock, until the next [`load`](Self::load).
+    pub fn rest(&mut self) {
+        self.known = BTreeMap::new();
+        self.head = String::new();
+    }
+
     /// The pid of the process that held the state before, if it ended without letting go.
     pub fn cut_off(&self) -> Option<&str> {
         self.lock.cut_off()

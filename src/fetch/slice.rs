@@ -155,7 +155,7 @@ struct Next<'a> {
     /// or what it came with may be over.
     linked: Option<Span>,
     /// The answer, where it was asked for while the page before was looked through.
-    answer: Option<(Url, Answer<'a>)>,
+    answer: Option<Box<(Url, Answer<'a>)>>,
 }
 
 /// What came of a request for a page.
@@ -316,7 +316,7 @@ impl<'a> Drain<'a> {
             Ok(ask) => ask,
             Err(error) => return Step::Unreadable(error.into()),
         };
-        let answer = match known.answer {
+        let answer = match known.answer.map(|known| *known) {
             Some((url, answer)) if url == ask.url => answer,
             _ => self.get(ask.url.clone()).await,
         };
@@ -338,7 +338,7 @@ impl<'a> Drain<'a> {
                 };
                 let (answer, mut step) = join(self.get(url.clone()), page).await;
                 if let Step::Next(_, next) = &mut step {
-                    next.answer = Some((url, answer));
+                    next.answer = Some(Box::new((url, answer)));
                 }
                 step
             }

@@ -15,6 +15,9 @@ pub(super) const TIMEOUT_NS: u64 = 30_000_000_000;
 /// Most bytes taken from a body at once; a host copies them into the guest in one go.
 const READ: u64 = 128 * 1024;
 
+/// Room that is made at most for what an answer announces: a page of usual items, and no more than that for a wrong number.
+const MOST_RESERVED: usize = 4 * 1024 * 1024;
+
 /// Most bytes that a stream takes without asking first (`wasi:io/streams`, `blocking-write-and-flush`).
 const WRITE: usize = 4096;
 
@@ -97,8 +100,10 @@ impl Exchange {
                             // A `Link` that is no text must not look like the last page.
                             (name.to_ascii_lowercase(), String::from_utf8_lossy(&value).into_owned())
                         });
-                        let response =
+                        let mut response =
                             Response { status: incoming.status(), headers: headers.collect(), body: Vec::new() };
+                        let announced = response.header("content-length").and_then(|length| length.parse().ok());
+                        response.body.reserve_exact(announced.unwrap_or(0).min(MOST_RESERVED));
                         let Ok(body) = incoming.consume() else { return broken("the answer has no body") };
                         let Ok(stream) = body.stream() else { return broken("the answer's body cannot be read") };
                         Self::Reading(response, Body { stream, _of: body })
@@ -113,7 +118,7 @@ impl Exchange {
                     Ok(_) | Err(StreamError::Closed) if response.body.len() > MAX_BODY => {
                         return Progress::Done(Err(HttpError::TooLarge));
                     }
-                    Ok(bytes) if response.body.is_empty() => {
+                    Ok(bytes) if response.body.capacity() == 0 => {
                         response.body = bytes;
                         Self::Reading(response, body)
                     }

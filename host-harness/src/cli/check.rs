@@ -7,15 +7,34 @@ use std::path::Path;
 use serde_json::json;
 
 use super::session::Session;
+use super::whose::{self, Answer, Default, Whose};
 use super::{CliError, Exit, Global, output, session};
 use crate::config::Config;
 use crate::durable;
-use crate::runtime::{Description, Finding, Verdict};
+use crate::runtime::{Description, Finding, Plugin, Verdict};
 use crate::secrets::{Condition, KeySource};
 use crate::stop::Stop;
 
 pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
-    let session = Session::open(global, session::log(global, None), Stop::new()).await?;
+    let whose = Whose::of(global, Default::Nobody)?;
+    let compiled = whose.compiled(global)?;
+    let plugin = compiled.plugin.clone();
+    let exit = match whose {
+        Whose::One(config) => {
+            let answer = answer(global, *config, plugin).await?;
+            output::report(if global.json { &answer.json } else { &answer.text })?;
+            Ok(answer.exit)
+        }
+        Whose::All(tenants) => {
+            whose::each(global, &tenants, async |config| answer(global, config, plugin.clone()).await).await
+        }
+    };
+    compiled.keep();
+    exit
+}
+
+async fn answer(global: &Global, config: Config, plugin: Plugin) -> Result<Answer, CliError> {
+    let session = Session::of(config, plugin, session::log(global, None), Stop::new()).await?;
     let mut findings = host(&session.config);
     findings.extend(secrets(&session).await);
     let stored = match session.state.load() {
@@ -27,13 +46,12 @@ pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
         Some(error) => fail("state", "corrupt-last-run", &error.line(), ""),
     });
     findings.extend(session.tenant.check().await?);
-    if global.json {
-        output::report(&format!("{:#}", findings.iter().map(as_json).collect::<serde_json::Value>()))?;
-    } else {
-        let lines = findings.iter().map(|finding| in_words(finding, &session.config));
-        output::report(&output::shown(&lines.collect::<String>()))?;
-    }
-    Ok(exit(&findings, &session.tenant.describe().await?))
+    let lines: String = findings.iter().map(|finding| in_words(finding, &session.config)).collect();
+    Ok(Answer {
+        exit: exit(&findings, &session.plugin.describe().await?),
+        text: output::shown(&lines),
+        json: format!("{:#}", findings.iter().map(as_json).collect::<serde_json::Value>()),
+    })
 }
 
 /// State folder, sinks, network.
@@ -47,7 +65,7 @@ fn host(config: &Config) -> Vec<Finding> {
         Ok(()) => ok("state_dir", &format!("{} can be written and is closed to others", folder.display())),
         Err(error) => fail("state_dir", "not-writable", &error.to_string(), "name another folder as `state_dir`"),
     }];
-    findings.extend(config.sinks.iter().map(|path| sink(path)));
+    findings.extend(config.sinks.iter().map(|sink_at| sink(&sink_at.path)));
     if config.way_out.trust.is_everybody() {
         let remedy = "take `network.danger_accept_invalid_certs` out";
         let text = "certificates are not checked";
@@ -78,11 +96,12 @@ async fn secrets(session: &Session) -> Vec<Finding> {
         let text = "the key of the secrets lies in the state folder, so that a copy of the folder opens them";
         findings.push(warn("secrets", "key-beside-secrets", text, "name a place outside of it as `secrets.key`"));
     }
-    let settings = session.config.file();
-    if session.config.holds_secrets() && durable::is_closed(settings).is_ok_and(|closed| !closed) {
-        let text = format!("{} holds a secret and can be read by other accounts", settings.display());
-        let remedy = format!("run `chmod 600 {}`, or keep the secret in the store", settings.display());
-        findings.push(warn("settings file", "exposed", &text, &remedy));
+    for settings in session.config.secret_files() {
+        if durable::is_closed(settings).is_ok_and(|closed| !closed) {
+            let text = format!("{} holds a secret and can be read by other accounts", settings.display());
+            let remedy = format!("run `chmod 600 {}`, or keep the secret in the store", settings.display());
+            findings.push(warn("settings file", "exposed", &text, &remedy));
+        }
     }
     findings
 }

@@ -1,14 +1,18 @@
-//! `collect`: until there is nothing more, or for ever.
+//! `collect`: until there is nothing more, or for ever; of one tenant, or of many.
+
+mod many;
 
 use clap::Args;
 
 use super::progress::Progress;
-use super::session::Session;
+use super::session::{Compiled, Session};
+use super::whose::{Default, Whose};
 use super::{CliError, Exit, Global, output, session, signals};
 use crate::collect::{
     Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, ScheduleError, Step, Totals, What, Wish, look_back,
     report,
 };
+use crate::config::Config;
 use crate::sink::Sinks;
 use crate::stop::Stop;
 
@@ -30,19 +34,35 @@ fn reach(text: &str) -> Result<Reach, ScheduleError> {
 }
 
 pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliError> {
+    match Whose::of(global, Default::All)? {
+        Whose::One(config) => one(global, options, *config).await,
+        Whose::All(tenants) => many::run(global, options, tenants).await,
+    }
+}
+
+impl Options {
+    /// What is to be read again after the first round.
+    fn wish(&self) -> Option<Wish> {
+        self.reaudit.map(|reach| Wish { reach, allow_repeats: self.allow_repeats })
+    }
+}
+
+async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit, CliError> {
     let stop = Stop::new();
     let mut progress = Progress::new();
-    let session = Session::open(global, session::log(global, progress.bars()), stop.clone()).await?;
+    let log = session::log(global, progress.bars());
+    let compiled = Compiled::load(global, &config.host_dir, &config.secrets_key)?;
+    let session = Session::of(config, compiled.plugin.clone(), log, stop.clone()).await?;
     session.secrets_ready().await?;
     let Session { config, tenant, state, .. } = &session;
     let mut writer = state.writer()?;
-    let (mut sinks, mended) = Sinks::open(&config.sinks)?;
+    let (sinks, mended) = Sinks::open(&config.sinks)?;
+    let mut sinks = sinks.marked(config.marks());
     if let Some(sentence) = look_back(&writer, &mut sinks, &mended)? {
         output::words(&sentence);
     }
     signals::listen(&stop);
 
-    let wish = options.reaudit.map(|reach| Wish { reach, allow_repeats: options.allow_repeats });
     let mut told = Told {
         // Standard output may belong to the events.
         form: match (global.json, sinks.use_stdout()) {
@@ -57,7 +77,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     };
     let mode = if options.follow { Mode::Follow(config.interval) } else { Mode::Once };
     let mut collector = Collector::new(tenant, &mut writer, &mut sinks, stop.clone());
-    collector.re_audits = ReAudits::new(wish, config.reaudit, &config.state_dir, tenant.log())?;
+    collector.re_audits = ReAudits::new(options.wish(), config.reaudit, &config.state_dir, tenant.log())?;
     let ended = collector
         .run(mode, |step| match step {
             Step::Called(totals) => progress.show(totals),
@@ -71,7 +91,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
         })
         .await;
     progress.end();
-    session.keep_compiled();
+    compiled.keep();
 
     let totals = collector.totals;
     told.run(&totals, ended.as_ref().ok(), options.follow)?;
@@ -151,19 +171,21 @@ impl Told {
         Ok(())
     }
 
-    /// By what failed in the rounds, then by what failed in the re-audit.
     fn exit(&self, totals: &Totals, end: &End) -> Exit {
-        let rounds = if *end == End::Stuck { Exit::Failed } else { Exit::Done };
-        match exit(totals) {
-            Exit::Done if rounds == Exit::Done => {
-                self.re_audits.last().map_or(Exit::Done, |re_audit| match &re_audit.end {
-                    RoundEnd::Failed { code, .. } => Exit::of_code(code),
-                    RoundEnd::Ended(_) => exit(&re_audit.totals),
-                })
-            }
-            Exit::Done => rounds,
-            exit => exit,
-        }
+        exit_of(totals, end, self.re_audits.last())
+    }
+}
+
+/// By what failed in the rounds, then by what failed in the re-audit.
+fn exit_of(totals: &Totals, end: &End, re_audit: Option<&Round>) -> Exit {
+    let rounds = if *end == End::Stuck { Exit::Failed } else { Exit::Done };
+    match exit(totals) {
+        Exit::Done if rounds == Exit::Done => re_audit.map_or(Exit::Done, |re_audit| match &re_audit.end {
+            RoundEnd::Failed { code, .. } => Exit::of_code(code),
+            RoundEnd::Ended(_) => exit(&re_audit.totals),
+        }),
+        Exit::Done => rounds,
+        exit => exit,
     }
 }
 

@@ -1,6 +1,5 @@
 //! How a command ended, for scripts and for people.
 
-use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +11,7 @@ use crate::runtime::{Failure, RuntimeError, in_words};
 use crate::secrets::StoreError;
 use crate::sink::SinkError;
 use crate::state::StateError;
+use crate::tenants::TenantError;
 
 /// The exit codes, which are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,36 @@ impl Exit {
             "sign-in-needed" => Self::SignIn,
             _ => Self::Failed,
         }
+    }
+
+    /// By what one of many tenants failed of.
+    pub(super) fn of_tenant(error: &TenantError) -> Self {
+        match error {
+            TenantError::Config(_) | TenantError::NotKept { .. } | TenantError::Runtime(RuntimeError::Load(_)) => {
+                Self::Usage
+            }
+            TenantError::Secrets(error) if error.is_configuration() => Self::Usage,
+            TenantError::Sink(_) | TenantError::Collect(CollectError::Sink(_)) => Self::Sink,
+            TenantError::Collect(CollectError::Failed(failure)) => Self::of_code(&failure.code),
+            TenantError::Durable(_)
+            | TenantError::Secrets(_)
+            | TenantError::State(_)
+            | TenantError::Runtime(_)
+            | TenantError::Collect(_)
+            | TenantError::Defect => Self::Failed,
+        }
+    }
+
+    /// Of many tenants: all are done, some are, or none is, and then the most basic fault decides.
+    pub(super) fn of_many(exits: &[Self]) -> Self {
+        let failed: Vec<Self> = exits.iter().copied().filter(|exit| *exit != Self::Done).collect();
+        if failed.is_empty() {
+            return Self::Done;
+        }
+        if failed.len() < exits.len() || failed.contains(&Self::Partial) {
+            return Self::Partial;
+        }
+        [Self::Usage, Self::SignIn, Self::Sink].into_iter().find(|exit| failed.contains(exit)).unwrap_or(Self::Failed)
     }
 }
 
@@ -94,6 +124,9 @@ pub enum CliError {
     /// The demo.
     #[error(transparent)]
     Demo(Box<DemoError>),
+    /// A turn of one of many tenants ended by a panic, which was told.
+    #[error("a defect of the program; please report it")]
+    Defect,
     /// The plugin could not do it.
     #[error(
         "{}{} [{}]",
@@ -117,6 +150,22 @@ impl From<CollectError> for CliError {
             CollectError::Sink(error) => error.into(),
             CollectError::Runtime(error) => error.into(),
             CollectError::Failed(failure) => Self::Plugin { failure, place: None },
+        }
+    }
+}
+
+impl From<TenantError> for CliError {
+    fn from(error: TenantError) -> Self {
+        match error {
+            TenantError::Config(error) => error.into(),
+            TenantError::Durable(error) => error.into(),
+            TenantError::Secrets(error) => error.into(),
+            error @ TenantError::NotKept { .. } => Self::Usage(error.to_string()),
+            TenantError::State(error) => error.into(),
+            TenantError::Sink(error) => error.into(),
+            TenantError::Runtime(error) => error.into(),
+            TenantError::Collect(error) => error.into(),
+            TenantError::Defect => Self::Defect,
         }
     }
 }
@@ -167,23 +216,30 @@ impl CliError {
             Self::Secrets(error) if error.is_configuration() => Exit::Usage,
             Self::Sink(_) => Exit::Sink,
             Self::Plugin { failure, .. } => Exit::of_code(&failure.code),
-            Self::Runtime(_) | Self::State(_) | Self::Durable(_) | Self::Secrets(_) | Self::Demo(_) => Exit::Failed,
+            Self::Runtime(_) | Self::State(_) | Self::Durable(_) | Self::Secrets(_) | Self::Demo(_) | Self::Defect => {
+                Exit::Failed
+            }
         }
     }
 
     /// The whole chain of causes on one line, each told once.
     pub(super) fn line(&self) -> String {
-        let mut line = crate::log::plain(&self.to_string());
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let text = crate::log::plain(&error.to_string());
-            if !line.contains(&text) {
-                line = format!("{line}: {text}");
-            }
-            cause = error.source();
-        }
-        line
+        line(self)
     }
+}
+
+/// The whole chain of causes on one line, each told once.
+pub(super) fn line(error: &dyn std::error::Error) -> String {
+    let mut line = crate::log::plain(&error.to_string());
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = crate::log::plain(&error.to_string());
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line
 }
 
 /// The setting that a message is about: the first one that it names.

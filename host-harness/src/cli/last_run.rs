@@ -10,8 +10,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::session::Session;
+use super::whose::{self, Answer, Default, Whose};
 use super::{CliError, Exit, Global, output, session};
-use crate::runtime::{LastRun, LastRunPart, LastRunView, Reset, StreamView, time};
+use crate::config::Config;
+use crate::runtime::{LastRun, LastRunPart, LastRunView, Plugin, Reset, StreamView, time};
 use crate::state::State;
 use crate::stop::Stop;
 
@@ -24,7 +26,7 @@ pub(super) struct Options {
     action: Option<Action>,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Action {
     /// Where each stream stands; with --json a copy that `import` takes
     Show,
@@ -51,7 +53,32 @@ pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliEr
         Action::Reset { since, .. } => parse_time(since)?,
         Action::Show | Action::Import { .. } => 0,
     };
-    let session = Session::open(global, session::log(global, None), Stop::new()).await?;
+    let whose = Whose::of(global, Default::Nobody)?;
+    let plugin = whose.compiled(global)?.plugin;
+    match whose {
+        Whose::One(config) => {
+            let answer = answer(global, *config, plugin, action, since).await?;
+            output::result(if global.json { &answer.json } else { &answer.text })?;
+            Ok(answer.exit)
+        }
+        Whose::All(_) if matches!(action, Action::Import { .. }) => {
+            Err(CliError::Usage("a last-run is of one tenant; name it with --tenant NAME".to_owned()))
+        }
+        Whose::All(tenants) => {
+            let again = async |config| answer(global, config, plugin.clone(), action.clone(), since).await;
+            whose::each(global, &tenants, again).await
+        }
+    }
+}
+
+async fn answer(
+    global: &Global,
+    config: Config,
+    plugin: Plugin,
+    action: Action,
+    since: i64,
+) -> Result<Answer, CliError> {
+    let session = Session::of(config, plugin, session::log(global, None), Stop::new()).await?;
     let (tenant, config) = (&session.tenant, &session.config);
     let last_run = match action {
         Action::Show => session.state.load()?,
@@ -74,15 +101,11 @@ pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliEr
     };
     let view = tenant.get_last_run(last_run.as_ref()).await?;
     let view = view.map_err(|failure| CliError::plugin(failure).placed(config))?;
-    if global.json {
-        output::json(&as_json(&view))?;
-    } else {
-        if last_run.is_none() {
-            output::words("nothing was collected yet; this is where a first collection starts");
-        }
-        output::result(&output::shown(&view.streams.iter().map(in_words).collect::<String>()))?;
+    if last_run.is_none() && !global.json {
+        output::words("nothing was collected yet; this is where a first collection starts");
     }
-    Ok(Exit::Done)
+    let text = output::shown(&view.streams.iter().map(in_words).collect::<String>());
+    Ok(Answer { exit: Exit::Done, text, json: format!("{:#}", as_json(&view)) })
 }
 
 /// What was done, and where to find what was stored before.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use super::session::Session;
+use super::whose::{self, Answer, Default, Whose};
 use super::{CliError, Exit, Global, input, output, session, signals};
 use crate::redaction;
 use crate::runtime::Command;
@@ -22,40 +23,72 @@ pub(super) struct Options {
 
 pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliError> {
     let mut arguments = parse(&options.arguments)?;
-    let stop = Stop::new();
-    let session = Session::open(global, session::log(global, None), stop.clone()).await?;
-    session.secrets_ready().await?;
-    let Session { config, plugin, tenant, .. } = &session;
-    let commands = plugin.list_commands().await?;
-    let command = commands.iter().find(|command| command.name == options.name);
-    if let Some(command) = command {
-        read_secrets(command, &mut arguments)?;
+    let whose = Whose::of(global, Default::Nobody)?;
+    let compiled = whose.compiled(global)?;
+    let plugin = &compiled.plugin;
+    let command = plugin.list_commands().await?.into_iter().find(|command| command.name == options.name);
+    if let (Whose::All(_), Some(command)) = (&whose, &command) {
+        of_all(command, &arguments)?;
     }
-    signals::listen(&stop);
-    let outcome = tenant
-        .run_command(&options.name, &arguments)
-        .await?
-        .map_err(|failure| CliError::plugin(failure).placed(config))?;
-    session.keep_compiled();
+    let stop = Stop::new();
+    match whose {
+        Whose::One(config) => {
+            let session = Session::of(*config, plugin.clone(), session::log(global, None), stop.clone()).await?;
+            session.secrets_ready().await?;
+            if let Some(command) = &command {
+                read_secrets(command, &mut arguments)?;
+            }
+            signals::listen(&stop);
+            let (answer, is_beside_events) = answer(&session, &options.name, &arguments).await?;
+            compiled.keep();
+            let text = if global.json { answer.json } else { answer.text };
+            if is_beside_events {
+                output::words(text.trim_end());
+            } else {
+                output::result(&text)?;
+            }
+            Ok(answer.exit)
+        }
+        Whose::All(tenants) => {
+            signals::listen(&stop);
+            let run = async |config| {
+                let session = Session::of(config, plugin.clone(), session::log(global, None), stop.clone()).await?;
+                session.secrets_ready().await?;
+                Ok(answer(&session, &options.name, &arguments).await?.0)
+            };
+            whose::each(global, &tenants, run).await
+        }
+    }
+}
 
-    // Standard output may belong to the events.
-    let mut words_only = false;
+/// Runs the command and delivers what it has for the sinks. Also says whether standard output belongs to the events.
+async fn answer(session: &Session, name: &str, arguments: &[(String, String)]) -> Result<(Answer, bool), CliError> {
+    let outcome = session.tenant.run_command(name, arguments).await?;
+    let outcome = outcome.map_err(|failure| CliError::plugin(failure).placed(&session.config))?;
+    let mut is_beside_events = false;
     if !outcome.events.is_empty() {
-        let (mut sinks, mended) = Sinks::open(&config.sinks)?;
+        let (sinks, mended) = Sinks::open(&session.config.sinks)?;
+        let mut sinks = sinks.marked(session.config.marks());
         mended.iter().for_each(|mended| output::words(&mended.to_string()));
         sinks.deliver(&outcome.events)?;
-        words_only = sinks.use_stdout();
-    }
-    let text = if global.json { outcome.outputs } else { output::shown(&outcome.readable) };
-    if words_only {
-        output::words(text.trim_end());
-    } else {
-        output::result(&text)?;
-    }
-    if !outcome.events.is_empty() {
+        is_beside_events = sinks.use_stdout();
         output::words(&format!("delivered {} events to the sinks", outcome.events.len()));
     }
-    Ok(Exit::Done)
+    let text = output::shown(&outcome.readable);
+    Ok((Answer { exit: Exit::Done, text, json: outcome.outputs }, is_beside_events))
+}
+
+/// What can be done for all tenants at once: nothing that takes a secret, which is of one of them.
+fn of_all(command: &Command, arguments: &[(String, String)]) -> Result<(), CliError> {
+    let given = |name: &str| arguments.iter().any(|(given, _)| given == name);
+    let secret = command.arguments.iter().find(|argument| argument.secret && given(&argument.name));
+    match secret {
+        Some(argument) => Err(CliError::Usage(format!(
+            "the value of `{}` is of one tenant; name it with --tenant NAME",
+            argument.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn parse(arguments: &[String]) -> Result<Vec<(String, String)>, CliError> {

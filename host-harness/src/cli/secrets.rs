@@ -8,10 +8,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::whose::{self, Answer, Default, Whose};
 use super::{CliError, Exit, Global, input, output, session};
 use crate::config::{Config, keys, nearest};
-use crate::runtime::{SecretUse, time};
+use crate::runtime::{Plugin, SecretUse, time};
 use crate::secrets::{KeySource, SealedFile, Supplied, blocking, now};
+use crate::tenants;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -45,15 +47,52 @@ enum Action {
 }
 
 pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliError> {
-    let config = Config::load(&global.config)?;
-    let store = Arc::new(SealedFile::open(&config.state_dir, config.secrets_key.clone())?);
-    match options.action.unwrap_or(Action::List) {
-        Action::List => list(global, &config, store).await,
-        Action::Set { name } => set(global, &config, store, name).await,
-        Action::Delete { name } => delete(store, name).await,
-        Action::Rekey { from } => rekey(store, from).await,
+    let action = options.action.unwrap_or(Action::List);
+    match (Whose::of(global, Default::Nobody)?, action) {
+        (Whose::One(config), Action::List) => {
+            let answer = list(&session::plugin(global)?, &config).await?;
+            if global.json {
+                output::result(&answer.json)?;
+            } else if answer.text.is_empty() {
+                output::words(NONE);
+            } else {
+                output::result(&answer.text)?;
+            }
+            Ok(answer.exit)
+        }
+        (Whose::One(config), Action::Set { name }) => set(global, &config, name).await,
+        (Whose::One(config), Action::Delete { name }) => delete(tenants::store(&config)?, name).await,
+        (Whose::One(config), Action::Rekey { from }) => {
+            output::words(&rekey(tenants::store(&config)?, from.clone()).await?);
+            output::words(&whereabouts(from, &config.secrets_key));
+            Ok(Exit::Done)
+        }
+        (Whose::All(all), Action::List) => {
+            let plugin = session::plugin(global)?;
+            let listed = async |config: Config| {
+                let mut answer = list(&plugin, &config).await?;
+                if answer.text.is_empty() {
+                    answer.text = format!("{NONE}\n");
+                }
+                Ok(answer)
+            };
+            whose::each(global, &all, listed).await
+        }
+        (Whose::All(all), Action::Rekey { from }) => {
+            let rekeyed = async |config: Config| {
+                let text = rekey(tenants::store(&config)?, from.clone()).await?;
+                Ok(Answer { exit: Exit::Done, json: json!({"rekeyed": text}).to_string(), text })
+            };
+            whose::each(global, &all, rekeyed).await
+        }
+        (Whose::All(_), Action::Set { .. } | Action::Delete { .. }) => {
+            Err(CliError::Usage("a secret is of one tenant; name it with --tenant NAME".to_owned()))
+        }
     }
 }
+
+/// What is said where nothing is kept.
+const NONE: &str = "no secret is kept yet";
 
 /// One line of the list.
 struct Row {
@@ -66,8 +105,9 @@ struct Row {
     what: String,
 }
 
-async fn list(global: &Global, config: &Config, store: Arc<SealedFile>) -> Result<Exit, CliError> {
-    let described = session::plugin(global)?.describe().await?.secrets;
+async fn list(plugin: &Plugin, config: &Config) -> Result<Answer, CliError> {
+    let described = plugin.describe().await?.secrets;
+    let store = tenants::store(config)?;
     let kept = blocking(&store, SealedFile::list).await?;
     let mut kept: BTreeMap<String, Option<i64>> =
         kept.into_iter().map(|listed| (listed.name, listed.written)).collect();
@@ -95,17 +135,13 @@ async fn list(global: &Global, config: &Config, store: Arc<SealedFile>) -> Resul
     }));
 
     let now = now();
-    if global.json {
-        output::json(&rows.iter().map(|row| as_json(row, now)).collect())?;
-    } else if rows.is_empty() {
-        output::words("no secret is kept yet");
-    } else {
-        output::result(&output::shown(&in_words(&rows, config, now)))?;
-    }
-    Ok(Exit::Done)
+    let text = if rows.is_empty() { String::new() } else { output::shown(&in_words(&rows, config, now)) };
+    let json = rows.iter().map(|row| as_json(row, now)).collect::<serde_json::Value>();
+    Ok(Answer { exit: Exit::Done, text, json: format!("{json:#}") })
 }
 
-async fn set(global: &Global, config: &Config, store: Arc<SealedFile>, name: String) -> Result<Exit, CliError> {
+async fn set(global: &Global, config: &Config, name: String) -> Result<Exit, CliError> {
+    let store = tenants::store(config)?;
     let described = session::plugin(global)?.describe().await?.secrets;
     known(&described, &name)?;
     // What keeps it from being stored is told before it is typed.
@@ -153,21 +189,23 @@ async fn delete(store: Arc<SealedFile>, name: String) -> Result<Exit, CliError> 
     Ok(Exit::Done)
 }
 
-async fn rekey(store: Arc<SealedFile>, from: Option<KeySource>) -> Result<Exit, CliError> {
-    let old = from.clone();
-    let rekeyed = blocking(&store, move |store| store.rekey(old.as_ref())).await?;
-    output::words(&format!(
+async fn rekey(store: Arc<SealedFile>, from: Option<KeySource>) -> Result<String, CliError> {
+    let rekeyed = blocking(&store, move |store| store.rekey(from.as_ref())).await?;
+    Ok(format!(
         "{} secrets in {} are sealed with the key {} in {}",
         rekeyed.secrets,
         store.path().display(),
         rekeyed.key,
         store.place()
-    ));
-    output::words(&match from.filter(|from| from != store.place()) {
+    ))
+}
+
+/// What has become of the old key.
+fn whereabouts(from: Option<KeySource>, place: &KeySource) -> String {
+    match from.filter(|from| from != place) {
         None => "the old key is gone from there; it opens only copies that were made before".to_owned(),
         Some(from) => format!("the old key is still in {from}; it opens only copies that were made before: delete it"),
-    });
-    Ok(Exit::Done)
+    }
 }
 
 fn in_words(rows: &[Row], config: &Config, now: i64) -> String {

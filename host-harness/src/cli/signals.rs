@@ -26,6 +26,20 @@ pub(super) fn outlive_file_limits() {
     drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_TOO_LARGE)));
 }
 
+/// Each of many tenants holds two files open: the lock of its state, and its sink. The system lets a program have more of them than
+/// it gives it by itself. Where it refuses, the tenants beyond say so.
+pub(super) fn allow_many_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        /// Without a limit of its own the system has another, which must not be passed.
+        const ENOUGH: u64 = 1 << 18;
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let current = Some(maximum.map_or(ENOUGH, |maximum| maximum.min(ENOUGH)));
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
+    }
+}
+
 #[cfg(unix)]
 async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};

@@ -16,6 +16,7 @@ const AFTER_A_BREAK: Duration = Duration::from_secs(1);
 const BROKE_OFF: &str = "call-broke-off";
 
 /// A round or a re-audit under way.
+#[derive(Debug)]
 pub(super) struct Work {
     what: What,
     began: i64,
@@ -50,7 +51,7 @@ pub(super) enum Pace {
 }
 
 /// What has been put up with since the last event.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Patience {
     /// Calls in a row that brought neither an event nor another last-run.
     barren: u32,

@@ -78,6 +78,8 @@ pub struct Key {
     pub given: Given,
     /// Whether it must be there once its table is.
     pub needed: bool,
+    /// Where there are many tenants: whether it holds for the whole program, and not for a tenant.
+    pub of_program: bool,
     /// The name in the Cortex collector, where that has one.
     pub cortex: Option<&'static str>,
     /// How the template shows it.
@@ -111,10 +113,25 @@ pub const NO_PROXY: &str = "network.no_proxy";
 /// Whether certificates are not checked.
 pub const ACCEPT_INVALID_CERTS: &str = "network.danger_accept_invalid_certs";
 
+/// The folder of the tenants' files.
+pub const TENANTS_DIR: &str = "tenants.dir";
+/// How many tenants have a turn at a time.
+pub const SIDE_BY_SIDE: &str = "tenants.side_by_side";
+
 const fn setting(path: &'static str, name: &'static str, kind: Kind) -> Key {
     let shown = Shown::Optional(None);
     let target = Target::Setting(name);
-    Key { path, target, kind, given: Given::Anywhere, needed: false, cortex: None, shown, help: None }
+    Key {
+        path,
+        target,
+        kind,
+        given: Given::Anywhere,
+        needed: false,
+        of_program: false,
+        cortex: None,
+        shown,
+        help: None,
+    }
 }
 
 const fn secret(path: &'static str, name: &'static str) -> Key {
@@ -123,7 +140,7 @@ const fn secret(path: &'static str, name: &'static str) -> Key {
 
 const fn host(path: &'static str, kind: Kind, shown: Shown, help: &'static str) -> Key {
     let (target, given) = (Target::Host, Given::Anywhere);
-    Key { path, target, kind, given, needed: false, cortex: None, shown, help: Some(help) }
+    Key { path, target, kind, given, needed: false, of_program: false, cortex: None, shown, help: Some(help) }
 }
 
 impl Key {
@@ -137,6 +154,10 @@ impl Key {
 
     const fn needed(self, value: &'static str) -> Self {
         Self { needed: true, ..self.open(value) }
+    }
+
+    const fn of_program(self) -> Self {
+        Self { of_program: true, ..self }
     }
 
     const fn example(self, value: &'static str) -> Self {
@@ -168,7 +189,8 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         Shown::Open("\"webex-state\""),
         "Folder of state and tokens, beside this file if relative; closed to other accounts.",
-    ),
+    )
+    .of_program(),
     setting("admin.client_id", "admin_credentials", Kind::Text)
         .in_cortex("admin_credentials (identifier)")
         .needed("\"\"")
@@ -227,7 +249,8 @@ pub const KEYS: &[Key] = &[
         Shown::Optional(Some("{ file = \"webex-state.key\" }")),
         "Where the key is that seals stored tokens and secrets: a file, an environment variable or \"keyring\". Absent: a file beside \
          `state_dir`, named like it and ending in .key. A file is made at first use.",
-    ),
+    )
+    .of_program(),
     host(
         CA_FILE,
         Kind::Text,
@@ -262,6 +285,21 @@ pub const KEYS: &[Key] = &[
         "Believe every certificate: tokens and events can then be read and changed on the way. Each start warns of it.",
     )
     .given(Given::Here),
+    host(
+        TENANTS_DIR,
+        Kind::Text,
+        Shown::Optional(Some("\"tenants.d\"")),
+        "Folder with a file NAME.toml for each of many tenants, beside this file if relative. Used if it is there.",
+    )
+    .given(Given::Here)
+    .of_program(),
+    host(
+        SIDE_BY_SIDE,
+        Kind::Integer,
+        Shown::Optional(Some("4")),
+        "How many tenants may be collected from at the same moment; 1 to 64.",
+    )
+    .of_program(),
 ];
 
 /// The key that gives a setting of the plugin.

@@ -24,6 +24,9 @@ pub fn template(plugin: &Description) -> String {
             let note = match of {
                 "admin" => "\n# Reads admin audits and security audits. Leave the table out if there is no such user.",
                 "compliance_officer" => "\n# Reads events. Leave the table out if there is no such user.",
+                "tenants" => {
+                    "\n# For many tenants, of which each has a file in a folder; see \"Many tenants\" in the README."
+                }
                 _ => "",
             };
             let _ = write!(text, "{note}\n[{of}]\n");

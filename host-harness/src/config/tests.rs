@@ -32,7 +32,7 @@ fn an_empty_file_has_defaults() {
     let config = parse("").unwrap();
     assert_eq!(config.interval, Duration::from_secs(60));
     assert_eq!(config.state_dir, Path::new("/etc/webex/webex-state"));
-    assert_eq!(config.sinks, [Path::new("-")]);
+    assert_eq!(config.sinks, [SinkAt::stdout()]);
     assert_eq!(config.reaudit, None);
     assert!(config.settings.is_empty() && config.secrets.is_empty());
 }
@@ -69,7 +69,7 @@ fn each_key_reaches_its_setting_or_secret() {
     assert_eq!(config.interval, Duration::from_secs(120));
     assert_eq!(config.reaudit, "1day every 6h".parse().ok());
     assert_eq!(config.state_dir, Path::new("/var/lib/webex"));
-    assert_eq!(config.sinks, [Path::new("/etc/webex/out/events.ndjson")]);
+    assert_eq!(config.sinks, [SinkAt { path: "/etc/webex/out/events.ndjson".into(), tenant_field: None }]);
 }
 
 #[test]
@@ -194,14 +194,14 @@ fn a_file_with_a_secret_that_others_can_read_is_refused_with_the_command_that_cl
 fn a_secret_may_be_in_the_store_and_nothing_else_may() {
     let config = parse("[admin]\nclient_id = \"C\"\nclient_secret = { store = true }\n").unwrap();
     assert_eq!(config.secrets["admin_credentials"], Supplied::InStore);
-    assert!(!config.holds_secrets());
+    assert_eq!(config.secret_files().count(), 0);
     refused("[admin]\nclient_id = { store = true }", "webex.toml:2: `admin.client_id` cannot be used: only a secret");
     refused(
         "[admin]\nclient_id = \"C\"\nclient_secret = { store = false }",
         "`webex-collector secrets set admin_credentials`",
     );
     refused("[admin]\nclient_secret = { stor = true }", "did you mean `store`?");
-    assert!(parse(ADMIN).unwrap().holds_secrets(), "and one that stands in the file is known to");
+    assert_eq!(parse(ADMIN).unwrap().secret_files().count(), 1, "and one that stands in the file is known to");
 }
 
 #[test]

@@ -86,6 +86,10 @@ impl Values {
         self.0.insert(path, value);
     }
 
+    pub(super) fn remove(&mut self, path: &str) {
+        self.0.remove(path);
+    }
+
     pub(super) fn has(&self, path: &str) -> bool {
         self.0.contains_key(path)
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -13,11 +13,17 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use super::NetError;
 
 /// The authorities that are believed beside the system's. By default none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     authorities: Vec<CertificateDer<'static>>,
     everybody: bool,
 }
+
+/// Settings of TLS that were made in this process, by the trust and whether the system's authorities are believed: those are
+/// read and parsed once, and not for each tenant.
+static MADE: Mutex<Vec<(Trust, bool, ClientConfig)>> = Mutex::new(Vec::new());
+/// How many are kept; tenants mostly have one.
+const KEPT: usize = 16;
 
 /// Why a file of authorities cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +80,21 @@ impl Trust {
     }
 
     /// TLS 1.2 and 1.3. `with_system`: believes also the authorities of this machine; loading them takes time that a run on
-    /// loopback does not need to spend.
+    /// loopback does not need to spend. Tenants with the same trust share what is made.
     pub(super) fn tls(&self, with_system: bool) -> Result<ClientConfig, NetError> {
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((.., tls)) = made.iter().find(|(trust, system, _)| trust == self && *system == with_system) {
+            return Ok(tls.clone());
+        }
+        let tls = self.make(with_system)?;
+        if made.len() >= KEPT {
+            made.remove(0);
+        }
+        made.push((self.clone(), with_system, tls.clone()));
+        Ok(tls)
+    }
+
+    fn make(&self, with_system: bool) -> Result<ClientConfig, NetError> {
         let provider = Arc::new(ring::default_provider());
         let tls = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -101,7 +102,8 @@ impl Runtime {
     fn plugin(&self, component: &Component) -> Result<Plugin, RuntimeError> {
         let contract = |error: wasmtime::Error| RuntimeError::Contract(causes(&error));
         let pre = linker(&self.engine).and_then(|linker| linker.instantiate_pre(component)).map_err(contract)?;
-        Ok(Plugin { pre: PluginPre::new(pre).map_err(contract)?, engine: self.engine.clone() })
+        let pre = PluginPre::new(pre).map_err(contract)?;
+        Ok(Plugin { pre, engine: self.engine.clone(), described: Arc::default() })
     }
 
     /// The same; what compiling brings is kept in `cache`, or found there.
@@ -163,6 +165,8 @@ fn entry(name: &str, item: &ComponentItem) -> String {
 pub struct Plugin {
     pub(super) pre: PluginPre<Guest>,
     pub(super) engine: Engine,
+    /// What it has said of itself, once for all tenants.
+    described: Arc<OnceCell<Description>>,
 }
 
 impl Plugin {
@@ -181,12 +185,16 @@ impl Plugin {
         TenantBuilder::new(Arc::new(self.clone()))
     }
 
-    /// What the plugin is and needs; the same for every tenant.
+    /// What the plugin is and needs; the same for every tenant, so it is asked once.
     ///
     /// # Errors
     /// See [`RuntimeError`].
     pub async fn describe(&self) -> Result<Description, RuntimeError> {
-        self.tenant().closed().describe().await
+        self.described().await.cloned()
+    }
+
+    pub(super) async fn described(&self) -> Result<&Description, RuntimeError> {
+        self.described.get_or_try_init(|| async { self.tenant().closed().describe().await }).await
     }
 
     /// Every command; the same for every tenant.

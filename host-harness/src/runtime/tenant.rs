@@ -179,8 +179,8 @@ impl TenantBuilder {
     /// # Errors
     /// See [`RuntimeError`].
     pub async fn open(self) -> Result<Tenant, RuntimeError> {
-        let description = self.plugin.describe().await?;
-        let policy = policy(&description, &self.settings, self.origin_setting.as_deref());
+        let description = self.plugin.described().await?;
+        let policy = policy(description, &self.settings, self.origin_setting.as_deref());
         let plugin_log = self.log.rationed();
         let net = Network::open(policy, self.way_out, self.detour, plugin_log.clone())?;
         let uses = description.secrets.iter().map(|secret| (secret.name.clone(), secret.written));
@@ -196,8 +196,8 @@ impl TenantBuilder {
             memory: self.memory,
             most_time: self.most_time,
         };
-        let streams = description.streams.into_iter().map(|stream| stream.name).collect();
-        Ok(Tenant { plugin: self.plugin, services: Arc::new(services), streams, calls: AtomicU64::new(0) })
+        let streams = description.streams.iter().map(|stream| stream.name.clone()).collect();
+        Ok(Tenant { plugin: Arc::clone(&self.plugin), services: Arc::new(services), streams, calls: AtomicU64::new(0) })
     }
 
     /// For calls that do no I/O: no settings, no secrets, no network.

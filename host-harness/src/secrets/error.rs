@@ -89,6 +89,12 @@ pub enum StoreError {
          one, {KEY_IN_WORDS}, into {0}; then run `webex-collector secrets rekey --from env:OTHER`"
     )]
     RekeyByHand(String),
+    /// Other tenants' secrets are sealed with the key, too.
+    #[error(
+        "all tenants share the key in {0}: name another place as `secrets.key` (a new file is made at first use), then run \
+         `webex-collector secrets rekey --tenant all --from PLACE` with the place of the old one"
+    )]
+    SharedKey(KeySource),
     /// The desktop keyring refuses.
     #[error("the desktop keyring cannot be used: {0}; unlock it, or name a file or a variable as `secrets.key`")]
     Keyring(String),
@@ -136,6 +142,7 @@ impl StoreError {
             | Self::NotAKey(_)
             | Self::WrongKey { .. }
             | Self::RekeyByHand(_)
+            | Self::SharedKey(_)
             | Self::NoKeyring => true,
             Self::File(_)
             | Self::Damaged { .. }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::key::{Key, KeyId, KeySource};
-use super::sealed::{Attestation, FORMAT, Sealed};
+use super::sealed::{Attestation, FORMAT, Purpose, Sealed};
 use super::{
     Contents, Expected, Fault, Kept, Revision, Secret, SecretsError, StoreError, Versioned, compare_and_set, content,
 };
@@ -36,6 +36,9 @@ pub struct SealedFile {
     file: PathBuf,
     lock: PathBuf,
     place: KeySource,
+    purpose: Purpose,
+    /// Whether other stores are sealed with the same key, which is then not changed for this one alone.
+    shares_key: bool,
     /// Threads of this process take turns here, before the lock between processes.
     turn: Mutex<()>,
     /// The keys as they were read last: a place need not be there for ever, and a keyring is slow.
@@ -98,6 +101,18 @@ impl SealedFile {
     /// # Errors
     /// The folder cannot be made, or others may write to it.
     pub fn open(folder: &Path, key: KeySource) -> Result<Self, DurableError> {
+        Self::with(folder, key, Purpose::of_the_only_one(), false)
+    }
+
+    /// The same of one of many tenants, whose stores are sealed with the same key.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn of_tenant(folder: &Path, key: KeySource, tenant: &str) -> Result<Self, DurableError> {
+        Self::with(folder, key, Purpose::of(tenant), true)
+    }
+
+    fn with(folder: &Path, key: KeySource, purpose: Purpose, shares_key: bool) -> Result<Self, DurableError> {
         durable::folder(folder)?;
         let (file, lock) = (folder.join(FILE), folder.join(LOCK));
         // What a crash left on its way. If another process writes just now, the next start sweeps.
@@ -111,7 +126,7 @@ impl SealedFile {
             durable::sweep(folder);
             keys.iter().for_each(|path| drop(std::fs::remove_file(path)));
         }
-        Ok(Self { file, lock, place: key, turn: Mutex::default(), keys: Mutex::default() })
+        Ok(Self { file, lock, place: key, purpose, shares_key, turn: Mutex::default(), keys: Mutex::default() })
     }
 
     /// Where its key is.
@@ -213,7 +228,14 @@ impl SealedFile {
         if let (KeySource::Env(name), None) = (&self.place, from) {
             return Err(StoreError::RekeyByHand(name.clone()));
         }
-        let found = self.read_with(from.unwrap_or(&self.place))?;
+        if from.is_none() && self.shares_key {
+            return Err(StoreError::SharedKey(self.place.clone()));
+        }
+        let found = match self.read_with(from.unwrap_or(&self.place)) {
+            // Of stores that share a key, some may have been moved by a run that did not come to its end.
+            Err(StoreError::WrongKey { .. } | StoreError::NoKey { .. }) if self.shares_key => self.read()?,
+            found => found?,
+        };
         let old = match &found {
             Found::Sealed(_, key) => Some(Arc::clone(key)),
             Found::Nothing | Found::Open(_) => None,
@@ -288,7 +310,7 @@ impl SealedFile {
             None => self.first_key()?,
         };
         let content = content::text(contents).map_err(|error| StoreError::GivenUp(error.to_string()))?;
-        durable::replace(&self.file, &Sealed::seal(content, &key)?.text()?)?;
+        durable::replace(&self.file, &Sealed::seal(content, &key, &self.purpose)?.text()?)?;
         Ok(key)
     }
 
@@ -306,7 +328,7 @@ impl SealedFile {
     /// Ends a change of key: the place holds the key that the file is sealed with, and no other.
     fn keep_only(&self, key: &Arc<Key>) -> Result<(), StoreError> {
         let keys = self.place.load(&self.file)?;
-        if keys.len() > 1 {
+        if keys.len() > 1 && !self.shares_key {
             self.place.save(&self.file, std::slice::from_ref(key))?;
         }
         *self.known() = vec![Arc::clone(key)];
@@ -341,7 +363,7 @@ impl SealedFile {
             FORMAT => {
                 let sealed = Sealed::parse(&text).map_err(damaged)?;
                 let key = self.key_of(&sealed, place)?;
-                let content = sealed.open(&key).map_err(damaged)?;
+                let content = sealed.open(&key, &self.purpose).map_err(damaged)?;
                 Ok(Found::Sealed(content::read(&content).map_err(damaged)?, key))
             }
             format => Err(StoreError::Newer { path: self.file.clone(), format }),

@@ -25,8 +25,24 @@ const CIPHER: &str = "xchacha20-poly1305";
 const NONCE_BYTES: usize = 24;
 /// Bytes by which the cipher makes a text longer.
 const TAG_BYTES: usize = 16;
-/// What the content is sealed for: program, file, form, tenant. There is one tenant yet.
-const PURPOSE: &[u8] = b"webex-collector\0secrets.json\0form 2\0tenant default";
+/// What the content is sealed for: program, file, form, and then whose it is.
+const PURPOSE: &[u8] = b"webex-collector\0secrets.json\0form 2\0tenant ";
+
+/// Whose secrets a file holds: what is sealed for one is not opened for another, though many share a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Purpose(Vec<u8>);
+
+impl Purpose {
+    /// Of the one tenant there is.
+    pub(super) fn of_the_only_one() -> Self {
+        Self([PURPOSE, b"default"].concat())
+    }
+
+    /// Of one of many. No name of a tenant has a slash, so that it never is the other purpose.
+    pub(super) fn of(tenant: &str) -> Self {
+        Self([PURPOSE, b"tenants/", tenant.as_bytes()].concat())
+    }
+}
 
 /// What stands in the file. None of it is secret.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,19 +58,20 @@ pub(super) struct Sealed {
 
 impl Sealed {
     /// Seals `content`, which becomes what is sealed: no copy of it stays.
-    pub(super) fn seal(content: Zeroizing<Vec<u8>>, key: &Key) -> Result<Self, StoreError> {
+    pub(super) fn seal(content: Zeroizing<Vec<u8>>, key: &Key, purpose: &Purpose) -> Result<Self, StoreError> {
         let mut nonce = [0; NONCE_BYTES];
         random(&mut nonce)?;
-        Self::with_nonce(content, key, nonce)
+        Self::with_nonce(content, key, purpose, nonce)
     }
 
     pub(super) fn with_nonce(
         mut content: Zeroizing<Vec<u8>>,
         key: &Key,
+        purpose: &Purpose,
         nonce: [u8; NONCE_BYTES],
     ) -> Result<Self, StoreError> {
         cipher(key)
-            .encrypt_in_place(&XNonce::from(nonce), PURPOSE, &mut *content)
+            .encrypt_in_place(&XNonce::from(nonce), &purpose.0, &mut *content)
             .map_err(|_| StoreError::GivenUp("the secrets are too long to be sealed".into()))?;
         Ok(Self {
             format: FORMAT,
@@ -88,14 +105,14 @@ impl Sealed {
     }
 
     /// The content.
-    pub(super) fn open(&self, key: &Key) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    pub(super) fn open(&self, key: &Key, purpose: &Purpose) -> Result<Zeroizing<Vec<u8>>, Fault> {
         let mut nonce = [0; NONCE_BYTES];
         match STANDARD.decode_slice(&self.nonce, &mut nonce) {
             Ok(NONCE_BYTES) => {}
             Ok(_) | Err(_) => return Err(Fault::Form),
         }
         let mut content = Zeroizing::new(STANDARD.decode(&self.sealed).map_err(|_| Fault::Form)?);
-        let opened = cipher(key).decrypt_in_place(&XNonce::from(nonce), PURPOSE, &mut *content);
+        let opened = cipher(key).decrypt_in_place(&XNonce::from(nonce), &purpose.0, &mut *content);
         opened.map_err(|_| Fault::Changed(key.id()))?;
         Ok(content)
     }
@@ -172,6 +189,10 @@ fn cipher(key: &Key) -> XChaCha20Poly1305 {
 mod tests {
     use super::*;
 
+    fn purpose() -> Purpose {
+        Purpose::of_the_only_one()
+    }
+
     fn content(text: &str) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(text.as_bytes().to_vec())
     }
@@ -179,19 +200,19 @@ mod tests {
     #[test]
     fn what_is_sealed_is_opened_by_its_key_and_not_readable_in_between() {
         let key = Key::fresh().unwrap();
-        let sealed = Sealed::seal(content("fake-token"), &key).unwrap();
+        let sealed = Sealed::seal(content("fake-token"), &key, &purpose()).unwrap();
         let text = sealed.text().unwrap();
         assert!(!String::from_utf8(text.clone()).unwrap().contains("fake-token"));
         assert!(!STANDARD.decode(&sealed.sealed).unwrap().windows(4).any(|bytes| b"fake-token".starts_with(bytes)));
         let read = Sealed::parse(&text).unwrap();
         assert!(read.is_by(key.id()));
-        assert_eq!(read.open(&key).unwrap().as_slice(), b"fake-token");
+        assert_eq!(read.open(&key, &purpose()).unwrap().as_slice(), b"fake-token");
     }
 
     #[test]
     fn the_same_content_is_never_sealed_to_the_same_text() {
         let key = Key::fresh().unwrap();
-        let [one, two] = [(); 2].map(|()| Sealed::seal(content("fake-token"), &key).unwrap());
+        let [one, two] = [(); 2].map(|()| Sealed::seal(content("fake-token"), &key, &purpose()).unwrap());
         assert_ne!(one.nonce, two.nonce);
         assert_ne!(one.sealed, two.sealed);
     }
@@ -199,16 +220,16 @@ mod tests {
     #[test]
     fn another_key_opens_nothing_whatever_the_file_says_of_its_key() {
         let [key, other] = [Key::fresh().unwrap(), Key::fresh().unwrap()];
-        let mut sealed = Sealed::seal(content("fake-token"), &key).unwrap();
+        let mut sealed = Sealed::seal(content("fake-token"), &key, &purpose()).unwrap();
         assert!(!sealed.is_by(other.id()));
         sealed.key = other.id().to_string();
-        assert!(matches!(sealed.open(&other), Err(Fault::Changed(_))));
+        assert!(matches!(sealed.open(&other, &purpose()), Err(Fault::Changed(_))));
     }
 
     #[test]
     fn a_bit_changed_anywhere_in_nonce_or_content_is_noticed() {
         let key = Key::fresh().unwrap();
-        let whole = Sealed::seal(content("fake-token"), &key).unwrap();
+        let whole = Sealed::seal(content("fake-token"), &key, &purpose()).unwrap();
         for field in [0, 1] {
             let text = [&whole.nonce, &whole.sealed][field];
             for place in 0..STANDARD.decode(text).unwrap().len() * 8 {
@@ -216,7 +237,22 @@ mod tests {
                 bytes[place / 8] ^= 1 << (place % 8);
                 let mut changed = Sealed::parse(&whole.text().unwrap()).unwrap();
                 *[&mut changed.nonce, &mut changed.sealed][field] = STANDARD.encode(bytes);
-                assert!(matches!(changed.open(&key), Err(Fault::Changed(_))), "bit {place} of field {field}");
+                assert!(
+                    matches!(changed.open(&key, &purpose()), Err(Fault::Changed(_))),
+                    "bit {place} of field {field}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_sealed_for_one_tenant_is_not_opened_for_another() {
+        let key = Key::fresh().unwrap();
+        let purposes = [purpose(), Purpose::of("default"), Purpose::of("one"), Purpose::of("one-more")];
+        for (index, of) in purposes.iter().enumerate() {
+            let sealed = Sealed::seal(content("fake-token"), &key, of).unwrap();
+            for (other, purpose) in purposes.iter().enumerate() {
+                assert_eq!(sealed.open(&key, purpose).is_ok(), index == other, "{of:?} {purpose:?}");
             }
         }
     }
@@ -225,11 +261,11 @@ mod tests {
     fn what_was_sealed_for_another_purpose_is_refused() {
         let key = Key::fresh().unwrap();
         let nonce = [7; NONCE_BYTES];
-        let mut sealed = Sealed::with_nonce(content("fake-token"), &key, nonce).unwrap();
+        let mut sealed = Sealed::with_nonce(content("fake-token"), &key, &purpose(), nonce).unwrap();
         let mut other = b"fake-token".to_vec();
         cipher(&key).encrypt_in_place(&XNonce::from(nonce), b"another purpose", &mut other).unwrap();
         sealed.sealed = STANDARD.encode(other);
-        assert!(matches!(sealed.open(&key), Err(Fault::Changed(_))));
+        assert!(matches!(sealed.open(&key, &purpose()), Err(Fault::Changed(_))));
     }
 
     /// The first vector of XChaCha20-Poly1305 in draft-irtf-cfrg-xchacha, A.3: the cipher is the one that the file names.

@@ -3,14 +3,17 @@
 //! A file is only appended to. What a killed process left of a line is cut at the next start: it belongs to a batch that was
 //! not acknowledged, and comes again whole. A batch that does not fit on the disk is cut back too. Whole lines are never cut:
 //! somebody may have read them. Where they are of a batch that was not recorded, the same line is not written twice instead.
+//!
+//! Many tenants may [share](Ndjson::share) a file: each writes whole batches, one after the other, and knows only its own lines.
 
 mod again;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Mended, SinkError};
+use super::{Mark, Mended, SinkError};
 use crate::runtime::Event;
 use again::Again;
 
@@ -21,7 +24,12 @@ const LOOK_BACK: u64 = 64 * 1024;
 
 /// One line an event. Lines are whole or absent.
 #[derive(Debug)]
-pub struct Ndjson(To);
+pub struct Ndjson {
+    to: To,
+    /// Says in each line whose it is.
+    mark: Option<Mark>,
+    is_shared: bool,
+}
 
 #[derive(Debug)]
 enum To {
@@ -30,13 +38,34 @@ enum To {
         file: Option<File>,
     },
     File {
-        path: PathBuf,
-        file: File,
-        /// Length after the last batch that was acknowledged.
-        acknowledged: u64,
+        appended: Arc<Appended>,
         /// Lines of it that may come again.
         again: Again,
     },
+}
+
+/// A file that is only written at its end.
+#[derive(Debug)]
+struct Appended {
+    path: PathBuf,
+    end: Mutex<End>,
+}
+
+#[derive(Debug)]
+struct End {
+    file: File,
+    /// Length after the last batch that was acknowledged.
+    acknowledged: u64,
+}
+
+impl Appended {
+    fn end(&self) -> MutexGuard<'_, End> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self, source: io::Error) -> SinkError {
+        SinkError::Refused { name: self.path.display().to_string(), source }
+    }
 }
 
 impl Ndjson {
@@ -47,7 +76,7 @@ impl Ndjson {
     /// The file cannot be opened, or another process has it.
     pub fn open(path: &Path) -> Result<(Self, Option<Mended>), SinkError> {
         if path == Path::new("-") {
-            return Ok((Self(To::Stdout { file: stdout_file() }), None));
+            return Ok((Self::to(To::Stdout { file: stdout_file() }), None));
         }
         let refused = |source| SinkError::Refused { name: path.display().to_string(), source };
         let mut options = OpenOptions::new();
@@ -67,16 +96,40 @@ impl Ndjson {
             file.set_len(whole).and_then(|()| file.sync_all()).map_err(refused)?;
             mended = Some(Mended { path: path.to_owned(), cut: length - whole });
         }
-        let to = To::File { path: path.to_owned(), file, acknowledged: whole, again: Again::default() };
-        Ok((Self(to), mended))
+        let end = Mutex::new(End { file, acknowledged: whole });
+        let appended = Arc::new(Appended { path: path.to_owned(), end });
+        Ok((Self::to(To::File { appended, again: Again::default() }), mended))
+    }
+
+    fn to(to: To) -> Self {
+        Self { to, mark: None, is_shared: false }
+    }
+
+    /// The same with a mark in each line.
+    #[must_use]
+    pub fn marked(self, mark: Option<Mark>) -> Self {
+        Self { mark, ..self }
+    }
+
+    /// The same place for one of many tenants, whose mark this is.
+    #[must_use]
+    pub fn share(&self, mark: Option<Mark>) -> Self {
+        let to = match &self.to {
+            To::Stdout { .. } => To::Stdout { file: stdout_file() },
+            To::File { appended, .. } => To::File { appended: Arc::clone(appended), again: Again::default() },
+        };
+        Self { to, mark, is_shared: true }
     }
 
     /// The file, and where in it the batch begins that is delivered next, or that an earlier run has left and that is not
-    /// made up for yet. None for standard output.
+    /// made up for yet. None for standard output, and for a file with lines of many tenants that do not say whose they are:
+    /// there a line that stands in the file may be another tenant's, and must not keep this one's from being written.
     pub(super) fn begin(&self) -> Option<(&Path, u64)> {
-        match &self.0 {
-            To::Stdout { .. } => None,
-            To::File { path, acknowledged, again, .. } => Some((path, again.from().unwrap_or(*acknowledged))),
+        match &self.to {
+            To::File { appended, again } if !self.is_shared || self.mark.is_some() => {
+                Some((&appended.path, again.from().unwrap_or_else(|| appended.end().acknowledged)))
+            }
+            To::Stdout { .. } | To::File { .. } => None,
         }
     }
 
@@ -86,32 +139,38 @@ impl Ndjson {
     /// # Errors
     /// The file cannot be read.
     pub(super) fn recall(&mut self, from: u64) -> Result<usize, SinkError> {
-        let To::File { path, file, acknowledged, again } = &mut self.0 else { return Ok(0) };
-        *again = Again::read(file, from, *acknowledged)
-            .map_err(|source| SinkError::Refused { name: path.display().to_string(), source })?;
+        let To::File { appended, again } = &mut self.to else { return Ok(0) };
+        let mut end = appended.end();
+        let acknowledged = end.acknowledged;
+        *again = Again::read(&mut end.file, from, acknowledged).map_err(|source| appended.refused(source))?;
         Ok(again.len())
     }
 
     /// Whether lines will be left that may come again, once these events are delivered.
     pub(super) fn still_expects(&self, events: &[Event]) -> bool {
-        match &self.0 {
+        match &self.to {
             To::Stdout { .. } => false,
-            To::File { acknowledged, again, .. } => {
-                again.outlasts(events.iter().map(|event| event.body.as_bytes()), *acknowledged)
+            To::File { appended, again } => {
+                let line = |event| {
+                    let mut line = Vec::new();
+                    put_line(&mut line, event, self.mark.as_ref());
+                    line
+                };
+                again.outlasts(events.iter().map(line), appended.end().acknowledged)
             }
         }
     }
 
     /// What was expected to come again and has not, does not come any more.
     pub(super) fn settle(&mut self) {
-        if let To::File { again, .. } = &mut self.0 {
+        if let To::File { again, .. } = &mut self.to {
             *again = Again::default();
         }
     }
 
     /// Whether this is standard output.
     pub(super) fn is_stdout(&self) -> bool {
-        matches!(self.0, To::Stdout { .. })
+        matches!(self.to, To::Stdout { .. })
     }
 
     /// Writes the bodies; flushed, and on the disk where it is a file, when it returns.
@@ -119,9 +178,10 @@ impl Ndjson {
     /// # Errors
     /// The disk is full, the reader has gone, the file is not writable any more. A file is then as it was before.
     pub fn deliver(&mut self, events: &[Event]) -> Result<(), SinkError> {
-        match &mut self.0 {
+        let mark = self.mark.as_ref();
+        match &mut self.to {
             To::Stdout { file } => {
-                let written = write_lines(&mut io::stdout().lock(), events, |_| false)
+                let written = write_lines(&mut io::stdout().lock(), events, mark, |_| false)
                     .and_then(|()| io::stdout().lock().flush())
                     .and_then(|()| file.as_ref().map_or(Ok(()), File::sync_data));
                 written.map_err(|source| match source.kind() {
@@ -129,10 +189,12 @@ impl Ndjson {
                     _ => SinkError::Refused { name: "standard output".into(), source },
                 })
             }
-            To::File { path, file, acknowledged, again } => {
+            To::File { appended, again } => {
+                let mut end = appended.end();
+                let End { file, acknowledged } = &mut *end;
                 let before = *acknowledged;
                 // What stands there already is perhaps not on the disk yet: it is forced there with the rest.
-                let written = write_lines(file, events, |line| again.take(line))
+                let written = write_lines(file, events, mark, |line| again.take(line))
                     .and_then(|()| sync(file))
                     .and_then(|()| file.metadata());
                 match written {
@@ -143,7 +205,7 @@ impl Ndjson {
                     Err(source) => {
                         // If even that fails, the next start cuts the torn line, and whole lines come twice, not never.
                         let _ = file.set_len(before).and_then(|()| file.sync_all());
-                        Err(SinkError::Refused { name: path.display().to_string(), source })
+                        Err(appended.refused(source))
                     }
                 }
             }
@@ -160,12 +222,16 @@ fn sync(file: &File) -> io::Result<()> {
 }
 
 /// Writes the bodies but those that `stands` knows.
-fn write_lines(to: &mut impl Write, events: &[Event], mut stands: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+fn write_lines(
+    to: &mut impl Write,
+    events: &[Event],
+    mark: Option<&Mark>,
+    mut stands: impl FnMut(&[u8]) -> bool,
+) -> io::Result<()> {
     let mut lines = Vec::with_capacity(CHUNK);
     for event in events {
         let begin = lines.len();
-        // There is no line break in it: the runtime lets none through.
-        lines.extend_from_slice(event.body.as_bytes());
+        put_line(&mut lines, event, mark);
         if lines.get(begin..).is_some_and(&mut stands) {
             lines.truncate(begin);
             continue;
@@ -177,6 +243,16 @@ fn write_lines(to: &mut impl Write, events: &[Event], mut stands: impl FnMut(&[u
         }
     }
     to.write_all(&lines)
+}
+
+/// A body as it is written, without its line break.
+fn put_line(lines: &mut Vec<u8>, event: &Event, mark: Option<&Mark>) {
+    let begin = lines.len();
+    // There is no line break in it: the runtime lets none through.
+    lines.extend_from_slice(event.body.as_bytes());
+    if let Some(mark) = mark {
+        mark.put(lines, begin);
+    }
 }
 
 /// Where the last whole line ends: 0, or after the last line break.
@@ -308,6 +384,56 @@ mod tests {
         sink.recall(3).unwrap();
         sink.deliver(&events(&["{\"new\":1}"])).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3, "a piece of a line is no line");
+    }
+
+    #[test]
+    fn tenants_that_share_a_file_write_to_its_end_and_each_line_says_whose_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        let (all, _) = open(&path);
+        let [mut one, mut two] = ["one", "two"].map(|name| all.share(Some(Mark::new("tenant", name))));
+        one.deliver(&events(&["{\"a\":1}"])).unwrap();
+        two.deliver(&events(&["{\"a\":1}", "{}"])).unwrap();
+        one.deliver(&events(&["{\"b\":2}"])).unwrap();
+        let text = "{\"a\":1,\"tenant\":\"one\"}\n{\"a\":1,\"tenant\":\"two\"}\n{\"tenant\":\"two\"}\n\
+                    {\"b\":2,\"tenant\":\"one\"}\n";
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(
+            one.begin().unwrap().1,
+            u64::try_from(text.len()).unwrap(),
+            "the end is the file's, not the tenant's"
+        );
+    }
+
+    #[test]
+    fn what_a_crash_left_of_one_tenant_in_a_shared_file_is_made_up_for_by_that_tenant_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.ndjson");
+        let share = |all: &Ndjson, name| all.share(Some(Mark::new("tenant", name)));
+        let (all, _) = open(&path);
+        let (mut one, mut two) = (share(&all, "one"), share(&all, "two"));
+        let begun = one.begin().unwrap().1;
+        two.deliver(&events(&["{\"a\":1}"])).unwrap();
+        one.deliver(&events(&["{\"a\":1}", "{\"b\":2}"])).unwrap();
+        drop((all, one, two));
+
+        let (all, _) = open(&path);
+        let (mut one, mut two) = (share(&all, "one"), share(&all, "two"));
+        one.recall(begun).unwrap();
+        let before = fs::read_to_string(&path).unwrap();
+        one.deliver(&events(&["{\"b\":2}", "{\"a\":1}"])).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), before, "both stand there");
+        // The batch of the other was recorded, so the same line is another event.
+        two.deliver(&events(&["{\"a\":1}"])).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{before}{{\"a\":1,\"tenant\":\"two\"}}\n"));
+    }
+
+    #[test]
+    fn a_shared_file_whose_lines_do_not_say_whose_they_are_is_not_searched_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (all, _) = open(&folder.path().join("events.ndjson"));
+        assert!(all.begin().is_some());
+        assert!(all.share(None).begin().is_none(), "the line of another tenant could be taken for this one's");
     }
 
     #[test]

@@ -23,3 +23,4 @@ mod re_audit;
 mod secrets;
 mod sign_in;
 mod support;
+mod tenants;

@@ -329,7 +329,7 @@ fn what_is_written_is_the_newest_form() {
     let key = folder.place("state.key").load(&folder.file()).unwrap().remove(0);
     let content = content::text(&golden_contents(Some(1_790_000_000_000))).unwrap();
     let nonce = std::array::from_fn(|index| u8::try_from(index).unwrap());
-    let written = Sealed::with_nonce(content, &key, nonce).unwrap().text().unwrap();
+    let written = Sealed::with_nonce(content, &key, &Purpose::of_the_only_one(), nonce).unwrap().text().unwrap();
     let text = String::from_utf8(written).unwrap();
     assert_eq!(text, String::from_utf8(golden("secrets-2.json")).unwrap(), "a new form is a new file beside this one");
 }
@@ -389,4 +389,65 @@ fn writers_that_race_with_changes_of_key_lose_nothing() {
     });
     assert_eq!(folder.open().list().unwrap().len(), 1 + 3 * WRITES);
     assert_eq!(fs::read_to_string(folder.key()).unwrap().lines().count(), 1);
+}
+
+/// Two of many tenants with one key; and the place where the next key will be.
+fn two_tenants() -> (Folder, impl Fn(&str, &str) -> SealedFile) {
+    let folder = Folder::new();
+    let root = folder.root.path().to_owned();
+    let open = move |tenant: &str, key: &str| {
+        let key = KeySource::File(root.join(key));
+        SealedFile::of_tenant(&root.join("state/tenants").join(tenant), key, tenant).unwrap()
+    };
+    for tenant in ["one", "two"] {
+        open(tenant, "old.key").set("a", format!("fake-{tenant}").into()).unwrap();
+    }
+    (folder, open)
+}
+
+#[test]
+fn many_tenants_share_a_key_and_none_opens_what_is_anothers() {
+    let (folder, open) = two_tenants();
+    assert!(folder.root.path().join("old.key").is_file());
+    let [one, two] = ["one", "two"].map(|tenant| folder.state().join("tenants").join(tenant).join(FILE));
+    fs::copy(&one, &two).unwrap();
+    assert!(matches!(open("two", "old.key").get("a"), Err(StoreError::Damaged { fault: Fault::Changed(_), .. })));
+    assert_eq!(value(&open("one", "old.key"), "a").as_deref(), Some("fake-one"));
+}
+
+#[test]
+fn a_key_that_many_tenants_share_is_not_changed_for_one_of_them() {
+    let (_folder, open) = two_tenants();
+    let error = open("one", "old.key").rekey(None).unwrap_err();
+    assert!(matches!(error, StoreError::SharedKey(_)), "{error}");
+    assert_eq!(value(&open("two", "old.key"), "a").as_deref(), Some("fake-two"));
+}
+
+#[test]
+fn many_tenants_move_to_a_new_key_one_after_the_other_and_may_be_interrupted() {
+    let (folder, open) = two_tenants();
+    let from = folder.place("old.key");
+    open("one", "new.key").rekey(Some(&from)).unwrap();
+    // The program was cut off here: all of it again.
+    for tenant in ["one", "two"] {
+        open(tenant, "new.key").rekey(Some(&from)).unwrap();
+    }
+    fs::remove_file(folder.root.path().join("old.key")).unwrap();
+    for tenant in ["one", "two"] {
+        assert_eq!(value(&open(tenant, "new.key"), "a"), Some(format!("fake-{tenant}")));
+    }
+}
+
+#[test]
+fn a_place_with_two_keys_keeps_both_while_tenants_share_it() {
+    let (folder, open) = two_tenants();
+    open("three", "other.key").set("a", "fake-three".into()).unwrap();
+    let both = ["old.key", "other.key"].map(|key| fs::read_to_string(folder.root.path().join(key)).unwrap()).concat();
+    crate::durable::replace(&folder.root.path().join("old.key"), both.as_bytes()).unwrap();
+    for tenant in ["one", "two", "three"] {
+        open(tenant, "old.key").ready().unwrap();
+    }
+    for tenant in ["one", "two", "three"] {
+        assert_eq!(value(&open(tenant, "old.key"), "a"), Some(format!("fake-{tenant}")));
+    }
 }

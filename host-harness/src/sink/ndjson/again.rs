@@ -53,7 +53,7 @@ impl Again {
     }
 
     /// Whether lines are left once these are taken, and worth looking for at the next start of a file with this length.
-    pub(super) fn outlasts<'a>(&self, lines: impl Iterator<Item = &'a [u8]>, length: u64) -> bool {
+    pub(super) fn outlasts(&self, lines: impl Iterator<Item = impl AsRef<[u8]>>, length: u64) -> bool {
         if self.lines.is_empty() || length.saturating_sub(self.from) > MAX_BYTES {
             return false;
         }

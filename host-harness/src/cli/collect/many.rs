@@ -1,0 +1,182 @@
+//! `collect` of many tenants: each line says whose it is.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{Form, Options, exit_of};
+use crate::cli::session::Compiled;
+use crate::cli::{CliError, Exit, Global, error, output, session, signals};
+use crate::collect::{News, Round, What, report};
+use crate::config::{ConfigError, TenantName, Tenants};
+use crate::sink::Sinks;
+use crate::stop::Stop;
+use crate::tenants::{Outcome, Scheduler, Shared, Step, Summary};
+
+/// Failing tenants that are named in the last line of `--follow`.
+const NAMED: usize = 10;
+
+pub(super) async fn run(global: &Global, options: &Options, tenants: Tenants) -> Result<Exit, CliError> {
+    let listing = tenants.list()?;
+    if listing.tenants.is_empty() && listing.refused.is_empty() && !options.follow {
+        let dir = tenants.dir().display();
+        return Err(CliError::Usage(format!("{dir} holds no tenants: write a file NAME.toml there for each")));
+    }
+    drop(listing);
+    signals::allow_many_files();
+    let stop = Stop::new();
+    let compiled = Compiled::load(global, tenants.host_dir(), tenants.secrets_key())?;
+    let plugin = compiled.plugin.clone();
+    signals::listen(&stop);
+    let (sinks, mended) = Sinks::open(&tenants.sinks)?;
+    mended.iter().for_each(|mended| output::words(&mended.to_string()));
+    let mut told = Told {
+        form: match (global.json, sinks.use_stdout()) {
+            (false, _) => Form::Words,
+            (true, false) => Form::Json,
+            (true, true) => Form::JsonBesideEvents,
+        },
+        follow: options.follow,
+        all: global.verbose > 0,
+        news: BTreeMap::new(),
+        stop: stop.clone(),
+        unwritten: None,
+    };
+    let log = session::log(global, None);
+    let observe = |step: Step<'_>| told.step(step);
+    let (follow, wish) = (options.follow, options.wish());
+    let shared = Shared { plugin, tenants, sinks, log, stop, follow, wish };
+    let summary = Scheduler::new(shared, observe).run().await?;
+    compiled.keep();
+    told.run(summary)
+}
+
+/// What is told of rounds and runs, and how.
+struct Told {
+    form: Form,
+    follow: bool,
+    /// Every stream of every round.
+    all: bool,
+    news: BTreeMap<TenantName, News>,
+    stop: Stop,
+    /// Standard output refused a report.
+    unwritten: Option<CliError>,
+}
+
+impl Told {
+    fn step(&mut self, step: Step<'_>) {
+        match step {
+            Step::Came(name) => output::words(&format!("{name}: its file is new; collecting begins")),
+            Step::Went(name) => {
+                self.news.remove(name);
+                output::words(&format!("{name}: its file is gone; collecting ends, its state is kept"));
+            }
+            Step::Refused(error) | Step::Unlisted(error) => output::words(&format!("error: {error}")),
+            Step::LookedBack(name, found) => output::words(&format!("{name}: {found}")),
+            Step::Recovered(name) => output::words(&format!("{name}: collects again")),
+            Step::Failed(name, error, again) => {
+                let again = again.map(|pause| format!("; tried again in {}", humantime::format_duration(pause)));
+                let again = again.unwrap_or_default();
+                output::words(&format!("error: {name}: {}{again}", error::line(error)));
+            }
+            Step::Over(name, round) if self.follow => self.round(name, round),
+            Step::Over(..) => {}
+        }
+    }
+
+    fn round(&mut self, name: &TenantName, round: &Round) {
+        if self.form == Form::Words {
+            let lines = match round.what {
+                What::Collect => self.news.entry(name.clone()).or_default().of(round, self.all),
+                What::ReAudit(_) => report::re_audit_lines(round),
+            };
+            lines.iter().for_each(|line| output::words(&format!("{name}: {line}")));
+            return;
+        }
+        let line = of_tenant(name, report::as_json(round)).to_string();
+        if self.form == Form::JsonBesideEvents {
+            output::words(&line);
+        } else if let Err(error) = output::report(&line) {
+            self.unwritten = Some(error);
+            self.stop.request();
+        }
+    }
+
+    fn run(self, summary: Summary) -> Result<Exit, CliError> {
+        if let Some(error) = self.unwritten {
+            return Err(error);
+        }
+        let mut exits: Vec<Exit> = summary.tenants.values().map(exit).collect();
+        exits.extend(summary.refused.iter().map(|path| CliError::from(ConfigError::TenantName(path.clone())).exit()));
+        match (self.form, self.follow) {
+            (Form::Words, false) => summary.tenants.iter().for_each(|(name, outcome)| in_words(name, outcome)),
+            (Form::Words, true) => output::words(&in_sum(&summary)),
+            (form, follow) => {
+                let tenants: Map<String, Value> =
+                    summary.tenants.iter().map(|(name, outcome)| (name.to_string(), as_json(outcome))).collect();
+                let run = json!({"what": "run", "tenants": tenants});
+                let text = if follow || form == Form::JsonBesideEvents { run.to_string() } else { format!("{run:#}") };
+                if form == Form::JsonBesideEvents { output::words(&text) } else { output::report(&text)? }
+            }
+        }
+        match summary.broken {
+            Some(error) => Err(error.into()),
+            None => Ok(Exit::of_many(&exits)),
+        }
+    }
+}
+
+/// Without `--follow`: what it came to. A failure was told when it arose.
+fn in_words(name: &TenantName, outcome: &Outcome) {
+    report::lines(&outcome.totals).iter().for_each(|line| output::words(&format!("{name}: {line}")));
+    let re_audit = outcome.re_audit.iter().flat_map(report::re_audit_lines);
+    re_audit.for_each(|line| output::words(&format!("{name}: {line}")));
+    if let Some(words) = outcome.end.as_ref().ok().and_then(crate::collect::End::in_words) {
+        output::words(&format!("{name}: {words}"));
+    }
+}
+
+/// With `--follow`: what each round came to was told.
+fn in_sum(summary: &Summary) -> String {
+    let delivered: u64 = summary.tenants.values().map(|outcome| outcome.totals.delivered()).sum();
+    let failing: Vec<&str> = summary
+        .tenants
+        .iter()
+        .filter(|(_, outcome)| exit(outcome) != Exit::Done)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let mut text = format!(
+        "stopped as asked; everything delivered is recorded, the next run goes on here; {delivered} events of {} tenants",
+        summary.tenants.len()
+    );
+    if !failing.is_empty() {
+        let named: Vec<&str> = failing.iter().take(NAMED).copied().collect();
+        text.push_str(&format!("; {} failed: {}", failing.len(), named.join(", ")));
+        if failing.len() > NAMED {
+            text.push_str(", …");
+        }
+    }
+    text
+}
+
+fn as_json(outcome: &Outcome) -> Value {
+    let mut value = report::run_as_json(&outcome.totals, outcome.end.as_ref().ok(), outcome.re_audit.as_ref());
+    if let (Err(error), Value::Object(members)) = (&outcome.end, &mut value) {
+        members.insert("error".to_owned(), error::line(error).into());
+    }
+    value
+}
+
+fn of_tenant(name: &TenantName, mut round: Value) -> Value {
+    if let Value::Object(members) = &mut round {
+        members.insert("tenant".to_owned(), name.as_str().into());
+    }
+    round
+}
+
+fn exit(outcome: &Outcome) -> Exit {
+    match &outcome.end {
+        Ok(end) => exit_of(&outcome.totals, end, outcome.re_audit.as_ref()),
+        Err(error) => Exit::of_tenant(error),
+    }
+}

@@ -1,0 +1,125 @@
+//! A tenant's seat: what is kept of it, and its turn.
+
+use std::time::Duration;
+
+use super::{TenantError, opened};
+use crate::collect::{Collector, Mode, ReAudits, Round, Standing, Step, Turn, Wish, look_back};
+use crate::config::{TenantName, Tenants};
+use crate::log::Log;
+use crate::runtime::Plugin;
+use crate::sink::Sinks;
+use crate::state::{State, Writer};
+use crate::stop::Stop;
+
+/// How long a turn goes on before others come. A call that has begun then comes to its end, which is within 20 s.
+const TURN: Duration = Duration::from_secs(20);
+
+/// What all tenants share.
+pub struct Shared {
+    /// Loaded once.
+    pub plugin: Plugin,
+    /// The folder of their files.
+    pub tenants: Tenants,
+    /// Of tenants without sinks of their own.
+    pub sinks: Sinks,
+    /// Where lines go, each with its tenant.
+    pub log: Log,
+    /// The wish to end, for all of them.
+    pub stop: Stop,
+    /// Whether to go on until asked to end; else until each is idle.
+    pub follow: bool,
+    /// What each is to read again after its first round.
+    pub wish: Option<Wish>,
+}
+
+/// What is kept of a tenant while others have their turn.
+#[derive(Default)]
+pub(super) struct Seat {
+    pub(super) standing: Standing,
+    /// Its state and its sinks, once they are taken. The locks of both are held as long as the process runs, so that no other
+    /// writes there.
+    held: Option<Held>,
+    /// Whether what is to be read again was read from its settings.
+    has_re_audits: bool,
+}
+
+struct Held {
+    state: Writer,
+    sinks: Sinks,
+}
+
+/// What a turn came to.
+pub(super) struct Taken {
+    pub(super) seat: Seat,
+    /// Rounds that are over. A turn ends few: the next one is after a pause.
+    pub(super) rounds: Vec<Round>,
+    /// What the last run has left.
+    pub(super) found: Option<String>,
+    pub(super) turn: Result<Turn, TenantError>,
+}
+
+impl Seat {
+    /// The tenant's file has changed: its sinks are opened anew, and what to read again is asked anew.
+    pub(super) fn renew(&mut self) {
+        self.held = None;
+        self.has_re_audits = false;
+    }
+
+    /// Reads the tenant's settings and takes a turn.
+    pub(super) async fn turn(mut self, name: &TenantName, shared: &Shared) -> Taken {
+        let (mut rounds, mut found) = (Vec::new(), None);
+        let turn = self.take(name, shared, &mut rounds, &mut found).await;
+        if turn.is_err() {
+            // As after a crash: what is on the disk says how to go on.
+            self.held = None;
+            self.standing.start_over();
+        }
+        Taken { seat: self, rounds, found, turn }
+    }
+
+    async fn take(
+        &mut self,
+        name: &TenantName,
+        shared: &Shared,
+        rounds: &mut Vec<Round>,
+        found: &mut Option<String>,
+    ) -> Result<Turn, TenantError> {
+        let config = shared.tenants.config(name)?;
+        let store = opened::store(&config)?;
+        opened::ready(&config, &store).await?;
+        let log = shared.log.of_tenant(name.as_str());
+        let tenant = opened::open(&shared.plugin, &config, &store, log, shared.stop.clone()).await?;
+        let held = match &mut self.held {
+            Some(held) => held,
+            none => {
+                let state = State::at(&config.state_dir).writer()?;
+                let (mut sinks, mended) = if config.shares_sinks {
+                    (shared.sinks.share(config.marks()), Vec::new())
+                } else {
+                    let (sinks, mended) = Sinks::open(&config.sinks)?;
+                    (sinks.marked(config.marks()), mended)
+                };
+                *found = look_back(&state, &mut sinks, &mended)?;
+                none.insert(Held { state, sinks })
+            }
+        };
+        if !self.has_re_audits {
+            let wish = shared.wish.filter(|_| self.standing.totals.calls == 0);
+            self.standing.re_audits = ReAudits::new(wish, config.reaudit, &config.state_dir, tenant.log())?;
+            self.has_re_audits = true;
+        }
+        let mode = if shared.follow { Mode::Follow(config.interval) } else { Mode::Once };
+        let standing = std::mem::take(&mut self.standing);
+        let mut collector = Collector::resume(&tenant, &mut held.state, &mut held.sinks, shared.stop.clone(), standing);
+        let turn = collector
+            .turn(mode, TURN, &mut |step| {
+                if let Step::Over(round) = step {
+                    rounds.push(round.clone());
+                }
+            })
+            .await;
+        self.standing = collector.rest();
+        held.state.rest();
+        Ok(turn?)
+    }
+}
