@@ -1,0 +1,139 @@
+//! One thing that is measured, and how it is done once.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::arrived;
+use crate::error::BenchError;
+use crate::measured::{Task, Usage, measure};
+use crate::subject::collector::{Program, Settings};
+use crate::subject::{EVENTS, Subject, tell};
+use crate::tenant::{Report, Spec, Supply, TenantProcess, whole_minutes};
+
+/// Requests a minute that the collector may make where the tenant sets no limit.
+const UNLIMITED: usize = 100_000;
+
+/// Who collects what from whom. There is one tenant; how many of them there are becomes a member here once many are measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Who.
+    pub subject: Subject,
+    /// Of each stream, in the order of `Stream::ALL`.
+    pub supply: [Supply; 3],
+    /// How long each answer takes, in milliseconds.
+    pub latency_ms: u64,
+    /// Whether the tenant compresses.
+    pub gzip: bool,
+    /// Requests that a user may make in any minute, by the tenant and by the settings; none: as many as he likes.
+    pub requests_a_minute: Option<usize>,
+    /// It follows live events for so many seconds; none: it collects what is there and ends.
+    pub follow_s: Option<u64>,
+}
+
+impl Case {
+    /// So many events in three streams, as equal as can be.
+    pub fn backlog(subject: Subject, events: u64, latency_ms: u64) -> Self {
+        let share = |index: u64| Supply::Backlog(events * (index + 1) / 3 - events * index / 3);
+        let supply = [share(0), share(1), share(2)];
+        Self { subject, supply, latency_ms, gzip: false, requests_a_minute: None, follow_s: None }
+    }
+
+    /// Events of a backlog; of live streams, those of a second.
+    pub fn events(&self) -> u64 {
+        self.supply
+            .iter()
+            .map(|supply| match supply {
+                Supply::Backlog(events) => *events,
+                Supply::Live(a_second) => *a_second,
+            })
+            .sum()
+    }
+}
+
+/// What came of a case, once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What the subject has used.
+    pub usage: Usage,
+    /// Events that arrived, each once.
+    pub events: u64,
+    /// Requests, and of them those answered 429.
+    pub requests: u64,
+    /// See there.
+    pub refused: u64,
+    /// From the start of the process to the arrival of its first request.
+    pub first_request_us: u64,
+    /// Requests in whole minutes, as a share of what the limit allows, of the user who used less; none: no limit, or no whole
+    /// minute.
+    pub budget_used: Option<f64>,
+}
+
+impl Case {
+    /// Does it once, and sees that each event has arrived once.
+    ///
+    /// # Errors
+    /// Something failed, or events are missing or there twice.
+    pub fn run(&self, program: &Program) -> Result<Outcome, BenchError> {
+        let folder = tempfile::tempdir().map_err(BenchError::file("make a folder below", &std::env::temp_dir()))?;
+        let folder = folder.path();
+        let mut tenant = TenantProcess::start(&Spec {
+            supply: self.supply,
+            latency_ms: self.latency_ms,
+            gzip: self.gzip,
+            requests_a_minute: self.requests_a_minute,
+        })?;
+        let command = self.prepare(folder, &tenant, program)?;
+        let until = self.follow_s.map(Duration::from_secs);
+        let usage = measure(self.subject.name(), &Task { command: &command, folder, until })?;
+        let report = tenant.report()?;
+        let events = if self.follow_s.is_some() {
+            // What came after the last round: a second run collects it, and then each has to be there once.
+            let frozen = tenant.freeze()?.events;
+            measure(self.subject.name(), &Task { command: &program.collect(&[]), folder, until: None })?;
+            frozen
+        } else {
+            report.events
+        };
+        if self.subject != Subject::FirstRequest {
+            let arrived = arrived::check(&folder.join(EVENTS), events);
+            arrived.map_err(|reason| BenchError::Events { subject: self.subject.name().to_owned(), reason })?;
+        }
+        if report.wrong > 0 {
+            let reason = format!("{} of its requests were refused for what they were", report.wrong);
+            return Err(BenchError::Subject { subject: self.subject.name().to_owned(), reason });
+        }
+        Ok(Outcome {
+            events: report.events.iter().sum(),
+            requests: report.requests,
+            refused: report.refused,
+            first_request_us: report.first_us.unwrap_or(u64::MAX).saturating_sub(usage.started_us),
+            budget_used: self.requests_a_minute.and_then(|limit| budget_used(&report, limit)),
+            usage,
+        })
+    }
+
+    /// Makes the folder ready; returns the command.
+    fn prepare(&self, folder: &Path, tenant: &TenantProcess, program: &Program) -> Result<Vec<String>, BenchError> {
+        if self.subject == Subject::Collector {
+            let settings = Settings { max_requests: self.requests_a_minute.unwrap_or(UNLIMITED) };
+            program.prepare(folder, &tenant.access, settings)?;
+            return Ok(program.collect(if self.follow_s.is_some() { &["--follow"] } else { &[] }));
+        }
+        tell(folder, &tenant.access)?;
+        let this = std::env::current_exe().map_err(BenchError::tenant)?;
+        Ok(vec![this.to_string_lossy().into_owned(), "subject".to_owned(), self.subject.name().to_owned()])
+    }
+}
+
+/// The share of the user who used less of it.
+#[allow(clippy::cast_precision_loss, reason = "requests of some minutes")]
+fn budget_used(report: &Report, limit: usize) -> Option<f64> {
+    let share = |times: &Vec<u64>| {
+        let (requests, minutes) = whole_minutes(times);
+        (minutes > 0).then(|| requests as f64 / (limit as f64 * minutes as f64))
+    };
+    let [admin, officer] = &report.answered_ms;
+    Some(share(admin)?.min(share(officer)?))
+}

@@ -1,0 +1,125 @@
+//! The program `bench`; `cargo measure` builds and runs it. `docs/performance.md` says what it shows.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use webex_bench::case::Case;
+use webex_bench::ci::{self, Baseline};
+use webex_bench::error::BenchError;
+use webex_bench::machine::Machine;
+use webex_bench::plan::{Extent, Planned, RUNS};
+use webex_bench::results::{self, Results};
+use webex_bench::subject::collector::Program;
+use webex_bench::subject::{self, Subject};
+use webex_bench::{measured, readme, table, tenant};
+
+/// What the collector costs, beside what else one could run
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Words {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// Measures the table, keeps it in tests/bench/results.json and prints it
+    Table {
+        /// Every subject with every latency and every number of events: some hours
+        #[arg(long)]
+        full: bool,
+    },
+    /// Measures one case and prints it; nothing is kept
+    One(One),
+    /// Prints the last table again
+    Show,
+    /// Writes the last table into the README
+    Readme,
+    /// The short form: fails where a ratio to the plain loop is not that of tests/bench/baseline.json
+    Ci {
+        /// Keep what is found as the new baseline
+        #[arg(long)]
+        write_baseline: bool,
+    },
+    /// The process that is the tenant
+    #[command(hide = true)]
+    Tenant { spec: String },
+    /// The process that measures its one child
+    #[command(hide = true)]
+    Measured {
+        #[arg(long)]
+        usage: PathBuf,
+        #[arg(long)]
+        seconds: Option<u64>,
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// The process that is measured
+    #[command(hide = true)]
+    Subject { subject: Subject },
+}
+
+#[derive(Debug, Args)]
+struct One {
+    /// Who; several take turns
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "collector,native-core,plain-loop")]
+    subject: Vec<Subject>,
+    /// In three streams
+    #[arg(long, default_value_t = 300_000)]
+    events: u64,
+    /// Milliseconds that each answer takes
+    #[arg(long, default_value_t = 0)]
+    latency: u64,
+    /// The tenant compresses what it sends
+    #[arg(long)]
+    gzip: bool,
+    /// Runs, of which the median is told
+    #[arg(long, default_value_t = RUNS)]
+    runs: usize,
+}
+
+fn main() -> ExitCode {
+    let done = match Words::parse().role {
+        Role::Table { full } => measure_table(if full { Extent::Full } else { Extent::Usual }),
+        Role::One(one) => measure_one(&one),
+        Role::Show => Results::read(&results::path()).map(|results| print!("{}", table::markdown(&results))),
+        Role::Readme => Results::read(&results::path()).and_then(|results| readme::write(&readme::path(), &results)),
+        Role::Ci { write_baseline } => measure_ci(write_baseline),
+        Role::Tenant { spec } => tenant::serve(&spec),
+        Role::Measured { usage, seconds, command } => measured::be_the_parent(&usage, seconds, &command),
+        Role::Subject { subject } => return subject::be(subject),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure_table(extent: Extent) -> Result<(), BenchError> {
+    let results = table::measure(extent, &Program::find()?)?;
+    results.write(&results::path())?;
+    print!("{}", table::markdown(&results));
+    Ok(())
+}
+
+fn measure_one(one: &One) -> Result<(), BenchError> {
+    let case = |subject: &Subject| Case { gzip: one.gzip, ..Case::backlog(*subject, one.events, one.latency) };
+    let group = one.subject.iter().map(|subject| Planned { case: case(subject), runs: one.runs }).collect();
+    let rows = table::measure_group(group, &Program::find()?)?;
+    print!("{}", table::rows(&Results { machine: Machine::here(), rows }));
+    Ok(())
+}
+
+fn measure_ci(write_baseline: bool) -> Result<(), BenchError> {
+    let kept = if write_baseline { None } else { Some(Baseline::read(&ci::path())?) };
+    let found = ci::measure(&Program::find()?)?;
+    match kept {
+        Some(kept) => print!("{}", kept.compare(&found)?),
+        None => found.write(&ci::path())?,
+    }
+    Ok(())
+}
