@@ -123,15 +123,15 @@ impl Budget {
         rate.saturating_add(back).min(self.most)
     }
 
-    /// What of a rate is left to commands: a quarter at most, where little is left at all.
-    fn reserve(&self, rate: u32) -> u32 {
-        if self.leaves_reserve { RESERVE.min(rate / 4) } else { 0 }
+    /// What of a rate is left to commands: so much, and a quarter at most, where little is left at all.
+    fn left_to_commands(&self, most: u32, rate: u32) -> u32 {
+        if self.leaves_reserve { most.min(rate / 4) } else { 0 }
     }
 
     /// How long to wait before the next request; zero: it may go now.
     pub fn wait(&self, now: Timestamp) -> Span {
         let rate = self.rate(now);
-        let allowed = rate.saturating_sub(self.reserve(rate)).max(1);
+        let allowed = rate.saturating_sub(self.left_to_commands(RESERVE, rate)).max(1);
         let mut spent = self.spent.borrow_mut();
         spent.forget(now);
         if rate < self.most {
@@ -196,8 +196,7 @@ impl Budget {
         }
         spent.forget(now);
         let sent = spent.lumps.iter().map(|lump| lump.1).sum::<u32>();
-        let slack = if self.leaves_reserve { OF_COMMAND.min(rate / 4) } else { 0 };
-        let rate = rate.min(sent.saturating_add(slack));
+        let rate = rate.min(sent.saturating_add(self.left_to_commands(OF_COMMAND, rate)));
         spent.rate = Some((rate - rate / 4).max(LEAST).min(self.most));
         spent.learned = Some(now);
     }

@@ -1,8 +1,9 @@
 //! `fetch-events`: one call, its streams side by side, its outcome one batch.
 //!
 //! `stream` says whether a stream may read and what came of it, `reading` what it reads and in which order, `slice` drains one
-//! slice page by page, `restart` says what is done about one that cannot be read.
+//! slice page by page, `ask` asks for them, `restart` says what is done about one that cannot be read.
 
+mod ask;
 mod reading;
 mod restart;
 mod slice;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
+use crate::effect::Response;
 use crate::json::{JsonError, Noticed, Scanner, decode};
 use crate::settings::MessageText;
 use crate::stream::Stream;
@@ -77,6 +78,11 @@ impl<'a> Item<'a> {
         let item = Self::scan(&mut scanner)?;
         scanner.end()?;
         Ok(item)
+    }
+
+    /// Reads an answer that is one item; none: it is no JSON.
+    pub fn of_answer(response: &'a Response) -> Option<Self> {
+        Self::parse(str::from_utf8(&response.body).ok()?).ok()
     }
 
     /// Reads the value that is next.

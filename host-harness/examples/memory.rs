@@ -1,4 +1,4 @@
-//! How much memory, time and CPU `webex-collector collect` takes for a backlog of a given size: its own, since the simulated
+//! How much memory and time `webex-collector collect` takes for a backlog of a given size: its own, since the simulated
 //! tenant is another process. The component was compiled before, by `check`.
 //!
 //! ```text
@@ -30,8 +30,6 @@ const SIZES: [usize; 2] = [10_000, 1_000_000];
 const HOURS: f64 = 7.0 * 24.0 - 1.0;
 /// How often the peak is looked at. It only grows, so only the last look before the end may be too early.
 const LOOK: Duration = Duration::from_millis(20);
-/// In which `/proc` counts CPU on Linux.
-const TICKS_A_SECOND: f64 = 100.0;
 /// The first argument of the process that is the tenant.
 const TENANT: &str = "--tenant";
 
@@ -74,17 +72,13 @@ fn main() -> Res<()> {
     if sizes.is_empty() {
         sizes.extend(SIZES);
     }
-    println!(
-        "{:>10}  {:>8}  {:>9}  {:>9}  {:>8}  {:>9}  {:>9}",
-        "events", "hours", "peak MiB", "state MiB", "seconds", "CPU s", "us/event"
-    );
+    println!("{:>10}  {:>8}  {:>9}  {:>9}  {:>8}", "events", "hours", "peak MiB", "state MiB", "seconds");
     for events in sizes {
         measure(Backlog { events, streams, hours, latency }, &settings)?;
     }
     Ok(())
 }
 
-#[allow(clippy::cast_precision_loss, reason = "for people")]
 /// One collection of a backlog, from nothing to the end, with these lines in the table `[collect]`.
 fn measure(backlog: Backlog, settings: &str) -> Res<()> {
     let folder = tempfile::tempdir()?;
@@ -104,7 +98,7 @@ fn measure(backlog: Backlog, settings: &str) -> Res<()> {
         .stdout(Stdio::null())
         .stderr(said)
         .spawn()?;
-    let (peak, cpu) = used_by(collector)
+    let peak = peak_of(collector)
         .map_err(|error| format!("{error}: {}", fs::read_to_string(folder.path().join("said")).unwrap_or_default()))?;
     let took = began.elapsed();
     let lines = BufReader::new(fs::File::open(folder.path().join("events.ndjson"))?).split(b'\n').count();
@@ -112,41 +106,30 @@ fn measure(backlog: Backlog, settings: &str) -> Res<()> {
         return Err(format!("{lines} of {} events were collected", backlog.events).into());
     }
     println!(
-        "{:>10}  {:>8.1}  {:>9.1}  {:>9.1}  {:>8.1}  {:>9.2}  {:>9.2}",
+        "{:>10}  {:>8.1}  {:>9.1}  {:>9.1}  {:>8.1}",
         backlog.events,
         backlog.hours,
         in_mib(peak),
         in_mib(size_of(&folder.path().join("webex-state"))?),
-        took.as_secs_f64(),
-        cpu,
-        cpu * 1e6 / backlog.events as f64
+        took.as_secs_f64()
     );
     Ok(())
 }
 
-/// The most bytes that the process has in memory until its end, which must be a good one, and its seconds of CPU until shortly
-/// before.
-fn used_by(mut process: Child) -> Res<(u64, f64)> {
-    let (status, stat) = (format!("/proc/{}/status", process.id()), format!("/proc/{}/stat", process.id()));
-    let (mut peak, mut cpu) = (0, 0.0);
+/// The most bytes that the process has in memory until its end, which must be a good one.
+fn peak_of(mut process: Child) -> Res<u64> {
+    let status = format!("/proc/{}/status", process.id());
+    let mut peak = 0;
     loop {
-        cpu = ticks(&fs::read_to_string(&stat)?).map_or(cpu, |ticks| ticks / TICKS_A_SECOND);
         if let Some(kib) = field(&fs::read_to_string(&status)?, "VmHWM:") {
             peak = kib * 1024;
         }
         match process.try_wait()? {
             None => std::thread::sleep(LOOK),
-            Some(status) if status.success() => return Ok((peak, cpu)),
+            Some(status) if status.success() => return Ok(peak),
             Some(status) => return Err(format!("the collector ended with {status}").into()),
         }
     }
-}
-
-/// User and system time of `/proc/PID/stat`: the 14th and 15th word, of which the second is in brackets and may hold spaces.
-fn ticks(stat: &str) -> Option<f64> {
-    let mut words = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut word = || words.next()?.parse::<f64>().ok();
-    Some(word()? + word()?)
 }
 
 /// A number of `/proc/PID/status`; none once the process has ended.

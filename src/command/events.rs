@@ -180,8 +180,7 @@ pub(super) async fn get_event(io: Io, settings: &Settings, id: &str, deadline: S
             _ => failure,
         }
     })?;
-    let item = str::from_utf8(&response.body).ok().and_then(|text| Item::parse(text).ok());
-    let item = item.filter(|item| item.is_object());
+    let item = Item::of_answer(&response).filter(|item| item.is_object());
     let item = item.ok_or_else(|| not_understood(what, "the answer is no JSON object").of_stream(stream))?;
     let event = Maker::new(stream, settings.org.as_deref(), settings.message_text).of_item(item).event;
     let item = item_of(&event.body);

@@ -2,23 +2,21 @@
 
 use std::cell::RefCell;
 
-use futures_util::future::join;
 use url::Url;
 
 use super::Call;
+use super::ask::{Ask, Came, Next};
 use super::reading::{Ledger, Place};
 use super::restart::Unreadable;
 use crate::answer::Verdict;
 use crate::client::Trouble;
 use crate::defect::{self, Defect};
-use crate::effect::Response;
 use crate::event::{Event, Made, Maker};
 use crate::failure::Failure;
 use crate::item::{Facts, Identity, Item};
 use crate::lateness::Lateness;
-use crate::link::{LinkError, complete, next, resolve};
+use crate::link::LinkError;
 use crate::page::Page;
-use crate::query::Query;
 use crate::settings::Lane;
 use crate::stream::{EVENTS_WITHOUT_PRO_PACK, Stream};
 use crate::time::{Span, Timestamp};
@@ -28,7 +26,7 @@ use crate::window::{Cursor, EDGE, Gap, Interval, Window, WorkId};
 pub(super) const MOST_EMPTY: u32 = 20;
 
 /// Pages of a slice before it is cut in half: 20,000 audits, where Control Hub's own export ends (`webex-api` 3.2).
-const MOST_PAGES: usize = 100;
+pub(super) const MOST_PAGES: usize = 100;
 
 /// Pages of a slice that is too short to be cut: 200,000 audits within two seconds.
 const MOST_PAGES_OF_SHORTEST: usize = 1_000;
@@ -40,9 +38,6 @@ const SPARSE: usize = MOST_PAGES / 20;
 /// Items asked for at least, whatever the limit of a batch: Webex's own default, so that a small limit does not make more
 /// pages of a slice than it may have.
 pub(super) const LEAST_PAGE: u32 = 100;
-
-/// Items asked for at least where an interval could not be read: ten of the largest seen fit an answer.
-const LEAST_PAGE_AGAIN: u32 = 10;
 
 /// A refusal of old events is met by giving them up only where that gives up this much: a budget's worth, so that one call
 /// is refused once.
@@ -131,7 +126,7 @@ pub(super) struct Drain<'a> {
 }
 
 /// What came of one page.
-enum Step<'a> {
+pub(super) enum Step<'a> {
     /// All of it is delivered, and there is another.
     Next(Cursor, Next<'a>),
     /// All of it is delivered; it was the last of this many.
@@ -146,62 +141,6 @@ enum Step<'a> {
     Unreadable(Unreadable),
     /// The stream cannot go on in this call.
     Failed(Failure),
-}
-
-/// What is known of the page that is next.
-#[derive(Default)]
-struct Next<'a> {
-    /// When the link to it came, by [`Io::elapsed`](crate::effect::Io::elapsed); none: in an earlier call, or it was used before,
-    /// or what it came with may be over.
-    linked: Option<Span>,
-    /// The answer, where it was asked for while the page before was looked through.
-    answer: Option<Box<(Url, Answer<'a>)>>,
-}
-
-/// What came of a request for a page.
-struct Answer<'a> {
-    result: Result<Response, Trouble>,
-    /// It was sent again.
-    is_repeated: bool,
-    /// What time it was at the origin when it answered; none: it did not say.
-    heard: Option<Timestamp>,
-    /// Until it is looked through.
-    coming: Coming<'a>,
-}
-
-/// A page that has come.
-struct Came {
-    response: Response,
-    /// As of its [`Answer`].
-    heard: Option<Timestamp>,
-    /// As of what was known before: [`Next`].
-    linked: Option<Span>,
-}
-
-/// A page that is asked for, or has come and is not looked through: it may fill the batch.
-struct Coming<'a>(&'a RefCell<Ledger>);
-
-impl<'a> Coming<'a> {
-    fn new(ledger: &'a RefCell<Ledger>) -> Self {
-        ledger.borrow_mut().coming += 1;
-        Self(ledger)
-    }
-}
-
-impl Drop for Coming<'_> {
-    fn drop(&mut self) {
-        self.0.borrow_mut().coming -= 1;
-    }
-}
-
-/// A page to ask for.
-struct Ask {
-    url: Url,
-    /// The bounds of the drain's first request.
-    asked: (Timestamp, Timestamp),
-    /// Hashes of its pages so far, this one included.
-    visited: Vec<u64>,
-    empty: u32,
 }
 
 /// Why an item is not delivered.
@@ -219,7 +158,7 @@ impl<'a> Drain<'a> {
         let mut next = Next::default();
         loop {
             let Some(interval) = self.interval() else { return Ok(End::Drained) };
-            if let Some(end) = self.limit(next.answer.is_some()) {
+            if let Some(end) = self.limit(next.is_here()) {
                 return Ok(end);
             }
             let before = self.ledger.borrow().tally.events.len();
@@ -242,7 +181,7 @@ impl<'a> Drain<'a> {
                 }
                 Step::Full => return Ok(End::Full),
                 Step::Changed => return Ok(End::Restart),
-                Step::Again(linked) => next.linked = linked,
+                Step::Again(linked) => next = Next::by(linked),
                 Step::Unreadable(why) if why.may_pass() && !is_repeated => is_repeated = true,
                 Step::Unreadable(why) => return self.restart(&why),
                 Step::Failed(failure) => return Err(failure.of_stream(self.call.stream)),
@@ -286,12 +225,6 @@ impl<'a> Drain<'a> {
         (!is_here && !is_alone && self.is_crowded(&ledger)).then_some(End::Crowded)
     }
 
-    /// Whether pages that are coming leave no room for one more: they may be full, and what does not fit would be asked for again.
-    fn is_crowded(&self, ledger: &Ledger) -> bool {
-        let coming = (ledger.coming + 1).saturating_mul(self.page_size(ledger));
-        ledger.tally.events.len() + coming > self.limits.events
-    }
-
     /// Whether a batch that is worth a call has no room for another full page, of which what does not fit would be asked for
     /// again, or hardly any room. Where no batch has room for one, there is no choice.
     fn is_nearly_full(&self, ledger: &Ledger) -> bool {
@@ -301,94 +234,24 @@ impl<'a> Drain<'a> {
         self.call.page_size() as usize <= most && events >= most / WORTH_A_CALL && !is_worth_it
     }
 
-    /// Items of a full page: what the server gives at once, as far as that is known.
-    fn page_size(&self, ledger: &Ledger) -> usize {
-        let most = self.call.page_size() as usize;
-        match ledger.peek(self.place).map_or(0, Window::full_page) {
-            0 => most,
-            page => page.min(most),
-        }
-    }
-
-    /// Reads one page of the interval, and asks meanwhile for the one behind it.
-    async fn step(&self, interval: &Interval, known: Next<'a>) -> Step<'a> {
-        let ask = match self.ask(interval) {
-            Ok(ask) => ask,
-            Err(error) => return Step::Unreadable(error.into()),
-        };
-        let answer = match known.answer.map(|known| *known) {
-            Some((url, answer)) if url == ask.url => answer,
-            _ => self.get(ask.url.clone()).await,
-        };
-        let Answer { result, is_repeated, heard, coming } = answer;
-        let response = match result {
-            Ok(response) => response,
-            Err(trouble) => return self.trouble(interval, &trouble, heard),
-        };
-        let came = Came { response, heard, linked: known.linked.filter(|_| !is_repeated) };
-        match self.ahead(&ask, &came.response) {
-            None => self.page(interval, &came, ask).await,
-            Some(url) => {
-                let page = async {
-                    // The request is on its way before the page is looked through.
-                    self.call.io.sleep(Span::ZERO).await;
-                    let step = self.page(interval, &came, ask).await;
-                    drop(coming);
-                    step
-                };
-                let (answer, mut step) = join(self.get(url.clone()), page).await;
-                if let Step::Next(_, next) = &mut step {
-                    next.answer = Some(Box::new((url, answer)));
-                }
-                step
-            }
-        }
-    }
-
-    /// Asks for a page.
-    async fn get(&self, url: Url) -> Answer<'a> {
-        let coming = Coming::new(self.ledger);
-        let client = &self.call.client;
-        let retries = client.retries();
-        let result = client.get(url).await;
-        let heard = client.origin().at_last_request();
-        Answer { result, is_repeated: client.retries() != retries, heard, coming }
-    }
-
-    /// The address of the page behind this one, if it is likely to be read in this call.
-    fn ahead(&self, ask: &Ask, response: &Response) -> Option<Url> {
-        let Call { settings, stream, io, last_run, .. } = self.call;
-        let url = next(response.headers_named("link"), &ask.url, &settings.api).ok()??;
-        let ledger = self.ledger.borrow();
-        let is_over = io.elapsed() >= self.limits.deadline || io.stopping() || ledger.is_halted;
-        let is_known = ask.visited.contains(&last_run.key.link(url.as_str())) || ask.visited.len() >= MOST_PAGES;
-        if is_over || is_known || ask.empty > 0 || self.is_crowded(&ledger) {
-            return None;
-        }
-        let (from, to) = ask.asked;
-        let query = Query { settings, stream: *stream, lane: self.lane, from, to };
-        // As `ask` will have it.
-        let url = resolve(url.as_str(), &settings.api.endpoint(stream.path()), &settings.api).ok()?;
-        Some(complete(url, &query.required()))
-    }
-
     /// Delivers what is on a page.
-    async fn page(&self, interval: &Interval, came: &Came, ask: Ask) -> Step<'a> {
-        let page = match Page::read(&came.response) {
+    pub(super) async fn page(&self, interval: &Interval, came: Came, ask: Ask) -> Step<'a> {
+        let Came { response, link, heard, linked } = came;
+        let page = match Page::read(&response) {
             Ok(page) if page.has_items || interval.is_doubted() => page,
             Ok(_) => {
                 self.change(Window::doubt);
-                return Step::Again(came.linked);
+                return Step::Again(linked);
             }
             Err(error) => {
                 // Whoever answered without a time, it need not have been the origin.
-                if came.heard.is_some() {
-                    self.prove(came.heard);
+                if heard.is_some() {
+                    self.prove(heard);
                 }
                 return Step::Unreadable(error.into());
             }
         };
-        let reaches = self.prove(came.heard);
+        let reaches = self.prove(heard);
         {
             let tally = &mut self.ledger.borrow_mut().tally;
             tally.pages += 1;
@@ -407,19 +270,26 @@ impl<'a> Drain<'a> {
             // The origin's clock is not there yet: nothing of the interval is taken up, and it will be read again.
             return Step::Changed;
         }
-        self.next(interval, &page, came, ask)
+        self.next(interval, &page, link, ask, linked)
     }
 
     /// Where the page leads.
-    fn next(&self, interval: &Interval, page: &Page<'_>, came: &Came, ask: Ask) -> Step<'a> {
+    fn next(
+        &self,
+        interval: &Interval,
+        page: &Page<'_>,
+        link: Result<Option<Url>, LinkError>,
+        ask: Ask,
+        linked: Option<Span>,
+    ) -> Step<'a> {
         let count = ask.visited.len();
-        let url = match next(came.response.headers_named("link"), &ask.url, &self.call.settings.api) {
+        let url = match link {
             Ok(Some(url)) => url,
             Ok(None)
                 if page.items.is_empty()
                     && interval.cursor.is_some()
                     && !interval.ends_empty()
-                    && came.linked.is_none_or(|linked| self.call.io.elapsed() - linked > YOUNG) =>
+                    && linked.is_none_or(|linked| self.call.io.elapsed() - linked > YOUNG) =>
             {
                 return Step::Unreadable(Unreadable::Vanished);
             }
@@ -451,29 +321,10 @@ impl<'a> Drain<'a> {
         let was_short = interval.cursor.as_ref().is_none_or(|cursor| cursor.after_short);
         let after_short = if page.items.is_empty() { was_short } else { page.items.len() < full };
         // An empty page behind a link that may be over says no more than its end would.
-        let is_sound = !page.items.is_empty() || interval.cursor.is_none() || came.linked.is_some();
+        let is_sound = !page.items.is_empty() || interval.cursor.is_none() || linked.is_some();
         let linked = is_sound.then(|| self.call.io.elapsed());
         let cursor = Cursor { link: url.into(), asked: ask.asked, visited, empty, after_short };
-        Step::Next(cursor, Next { linked, answer: None })
-    }
-
-    /// The page in hand, or the first one.
-    fn ask(&self, interval: &Interval) -> Result<Ask, LinkError> {
-        let Call { settings, stream, .. } = self.call;
-        let query = |(from, to)| Query { settings, stream: *stream, lane: self.lane, from, to };
-        if let Some(cursor) = &interval.cursor {
-            // Checked again: the last-run came back from outside.
-            let url = resolve(&cursor.link, &settings.api.endpoint(stream.path()), &settings.api)?;
-            let url = complete(url, &query(cursor.asked).required());
-            let Cursor { asked, ref visited, empty, .. } = *cursor;
-            return Ok(Ask { url, asked, visited: visited.clone(), empty });
-        }
-        let asked = interval.bounds(self.call.latest());
-        let halvings = self.ledger.borrow_mut().window(self.place).map_or(0, |window| window.halvings(interval));
-        let most = self.call.page_size() >> halvings.min(31);
-        let url = query(asked).first_page(most.max(LEAST_PAGE_AGAIN));
-        let visited = vec![self.call.last_run.key.link(url.as_str())];
-        Ok(Ask { url, asked, visited, empty: 0 })
+        Step::Next(cursor, Next::by(linked))
     }
 
     /// Takes back what was taken up beyond the origin's clock, now that it has been `heard`. False: all of it.
@@ -563,7 +414,7 @@ impl<'a> Drain<'a> {
             tally.fetched_again += 1;
         }
         let response = client.get(settings.api.endpoint_of(stream.path(), id)).await.ok()?;
-        let item = Item::parse(std::str::from_utf8(&response.body).ok()?).ok()?;
+        let item = Item::of_answer(&response)?;
         let made = self.maker.of_item(item);
         (made.event.id == event_id && !item.has_kms_failure()).then_some(made)
     }
@@ -590,7 +441,7 @@ impl<'a> Drain<'a> {
     }
 
     /// What follows from an answer that is no page.
-    fn trouble(&self, interval: &Interval, trouble: &Trouble, heard: Option<Timestamp>) -> Step<'a> {
+    pub(super) fn trouble(&self, interval: &Interval, trouble: &Trouble, heard: Option<Timestamp>) -> Step<'a> {
         let now = self.call.io.now();
         let what = format!("listing {}", self.call.stream);
         let failed = || Step::Failed(trouble.failure(&what, self.call.stream.user(), now));

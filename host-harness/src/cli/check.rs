@@ -17,11 +17,10 @@ use crate::stop::Stop;
 
 pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
     let whose = Whose::of(global, Default::Nobody)?;
-    let compiled = whose.compiled(global)?;
-    let plugin = compiled.plugin.clone();
+    let plugin = whose.plugin(global)?;
     let exit = match whose {
         Whose::One(config) => {
-            let answer = answer(global, *config, plugin).await?;
+            let answer = answer(global, *config, plugin.clone()).await?;
             output::report(if global.json { &answer.json } else { &answer.text })?;
             Ok(answer.exit)
         }
@@ -29,7 +28,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
             whose::each(global, &tenants, async |config| answer(global, config, plugin.clone()).await).await
         }
     };
-    compiled.keep();
+    plugin.keep();
     exit
 }
 

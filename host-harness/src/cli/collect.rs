@@ -5,7 +5,7 @@ mod many;
 use clap::Args;
 
 use super::progress::Progress;
-use super::session::{Compiled, Session};
+use super::session::Session;
 use super::whose::{Default, Whose};
 use super::{CliError, Exit, Global, output, session, signals};
 use crate::collect::{
@@ -51,8 +51,8 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
     let stop = Stop::new();
     let mut progress = Progress::new();
     let log = session::log(global, progress.bars());
-    let compiled = Compiled::load(global, &config.host_dir, &config.secrets_key)?;
-    let session = Session::of(config, compiled.plugin.clone(), log, stop.clone()).await?;
+    let plugin = session::compiled(global, &config.host_dir, &config.secrets_key)?;
+    let session = Session::of(config, plugin, log, stop.clone()).await?;
     session.secrets_ready().await?;
     let Session { config, tenant, state, .. } = &session;
     let mut writer = state.writer()?;
@@ -64,12 +64,7 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
     signals::listen(&stop);
 
     let mut told = Told {
-        // Standard output may belong to the events.
-        form: match (global.json, sinks.use_stdout()) {
-            (false, _) => Form::Words,
-            (true, false) => Form::Json,
-            (true, true) => Form::JsonBesideEvents,
-        },
+        form: Form::of(global, &sinks),
         all: global.verbose > 0,
         news: News::default(),
         re_audits: Vec::new(),
@@ -91,7 +86,7 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
         })
         .await;
     progress.end();
-    compiled.keep();
+    session.plugin.keep();
 
     let totals = collector.totals;
     told.run(&totals, ended.as_ref().ok(), options.follow)?;
@@ -114,6 +109,17 @@ enum Form {
     Json,
     /// JSON on standard error, as events are on standard output.
     JsonBesideEvents,
+}
+
+impl Form {
+    /// Standard output may belong to the events.
+    fn of(global: &Global, sinks: &Sinks) -> Self {
+        match (global.json, sinks.use_stdout()) {
+            (false, _) => Self::Words,
+            (true, false) => Self::Json,
+            (true, true) => Self::JsonBesideEvents,
+        }
+    }
 }
 
 /// What is told of rounds and runs, and how.

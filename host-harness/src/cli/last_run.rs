@@ -54,7 +54,7 @@ pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliEr
         Action::Show | Action::Import { .. } => 0,
     };
     let whose = Whose::of(global, Default::Nobody)?;
-    let plugin = whose.compiled(global)?.plugin;
+    let plugin = whose.plugin(global)?;
     match whose {
         Whose::One(config) => {
             let answer = answer(global, *config, plugin, action, since).await?;

@@ -24,8 +24,7 @@ pub(super) struct Options {
 pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliError> {
     let mut arguments = parse(&options.arguments)?;
     let whose = Whose::of(global, Default::Nobody)?;
-    let compiled = whose.compiled(global)?;
-    let plugin = &compiled.plugin;
+    let plugin = whose.plugin(global)?;
     let command = plugin.list_commands().await?.into_iter().find(|command| command.name == options.name);
     if let (Whose::All(_), Some(command)) = (&whose, &command) {
         of_all(command, &arguments)?;
@@ -40,7 +39,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
             }
             signals::listen(&stop);
             let (answer, is_beside_events) = answer(&session, &options.name, &arguments).await?;
-            compiled.keep();
+            plugin.keep();
             let text = if global.json { answer.json } else { answer.text };
             if is_beside_events {
                 output::words(text.trim_end());

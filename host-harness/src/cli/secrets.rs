@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::whose::{self, Answer, Default, Whose};
-use super::{CliError, Exit, Global, input, output, session};
+use super::{CliError, Exit, Global, input, output};
 use crate::config::{Config, keys, nearest};
 use crate::runtime::{Plugin, SecretUse, time};
 use crate::secrets::{KeySource, SealedFile, Supplied, blocking, now};
@@ -48,9 +48,11 @@ enum Action {
 
 pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliError> {
     let action = options.action.unwrap_or(Action::List);
-    match (Whose::of(global, Default::Nobody)?, action) {
+    let whose = Whose::of(global, Default::Nobody)?;
+    let plugin = || whose.plugin(global);
+    match (&whose, action) {
         (Whose::One(config), Action::List) => {
-            let answer = list(&session::plugin(global)?, &config).await?;
+            let answer = list(&plugin()?, config).await?;
             if global.json {
                 output::result(&answer.json)?;
             } else if answer.text.is_empty() {
@@ -60,15 +62,15 @@ pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliEr
             }
             Ok(answer.exit)
         }
-        (Whose::One(config), Action::Set { name }) => set(global, &config, name).await,
-        (Whose::One(config), Action::Delete { name }) => delete(tenants::store(&config)?, name).await,
+        (Whose::One(config), Action::Set { name }) => set(&plugin()?, config, name).await,
+        (Whose::One(config), Action::Delete { name }) => delete(tenants::store(config)?, name).await,
         (Whose::One(config), Action::Rekey { from }) => {
-            output::words(&rekey(tenants::store(&config)?, from.clone()).await?);
+            output::words(&rekey(tenants::store(config)?, from.clone()).await?);
             output::words(&whereabouts(from, &config.secrets_key));
             Ok(Exit::Done)
         }
         (Whose::All(all), Action::List) => {
-            let plugin = session::plugin(global)?;
+            let plugin = plugin()?;
             let listed = async |config: Config| {
                 let mut answer = list(&plugin, &config).await?;
                 if answer.text.is_empty() {
@@ -76,14 +78,14 @@ pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliEr
                 }
                 Ok(answer)
             };
-            whose::each(global, &all, listed).await
+            whose::each(global, all, listed).await
         }
         (Whose::All(all), Action::Rekey { from }) => {
             let rekeyed = async |config: Config| {
                 let text = rekey(tenants::store(&config)?, from.clone()).await?;
                 Ok(Answer { exit: Exit::Done, json: json!({"rekeyed": text}).to_string(), text })
             };
-            whose::each(global, &all, rekeyed).await
+            whose::each(global, all, rekeyed).await
         }
         (Whose::All(_), Action::Set { .. } | Action::Delete { .. }) => {
             Err(CliError::Usage("a secret is of one tenant; name it with --tenant NAME".to_owned()))
@@ -140,9 +142,9 @@ async fn list(plugin: &Plugin, config: &Config) -> Result<Answer, CliError> {
     Ok(Answer { exit: Exit::Done, text, json: format!("{json:#}") })
 }
 
-async fn set(global: &Global, config: &Config, name: String) -> Result<Exit, CliError> {
+async fn set(plugin: &Plugin, config: &Config, name: String) -> Result<Exit, CliError> {
     let store = tenants::store(config)?;
-    let described = session::plugin(global)?.describe().await?.secrets;
+    let described = plugin.describe().await?.secrets;
     known(&described, &name)?;
     // What keeps it from being stored is told before it is typed.
     blocking(&store, SealedFile::ready).await?;

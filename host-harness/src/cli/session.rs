@@ -1,6 +1,5 @@
 //! What most commands start from: the settings, the plugin, the tenant.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,27 +22,12 @@ pub(super) fn plugin(global: &Global) -> Result<Plugin, CliError> {
     Ok(Runtime::new()?.load(&component::read(global)?)?)
 }
 
-/// The component, compiled now or at an earlier start.
-pub(super) struct Compiled {
-    pub(super) plugin: Plugin,
-    component: Cow<'static, [u8]>,
-    native: NativeCache,
-}
-
-impl Compiled {
-    /// `folder`: the state of the program as a whole; `key`: where the key is that seals its secrets.
-    pub(super) fn load(global: &Global, folder: &Path, key: &KeySource) -> Result<Self, CliError> {
-        let component = component::read(global)?;
-        let keeper = Arc::new(SealedFile::open(folder, key.clone())?);
-        let native = NativeCache::new(folder.join(NATIVE), keeper);
-        let plugin = Runtime::new()?.load_cached(&component, &native)?;
-        Ok(Self { plugin, component, native })
-    }
-
-    /// Keeps it for the next start, where there was no key yet to attest it with at this one.
-    pub(super) fn keep(&self) {
-        self.plugin.keep(&self.component, &self.native);
-    }
+/// The same, compiled now or at an earlier start. `folder`: the state of the program as a whole; `key`: where the key is that
+/// seals its secrets. Where there is none yet, [`Plugin::keep`] at the end keeps it for the next start.
+pub(super) fn compiled(global: &Global, folder: &Path, key: &KeySource) -> Result<Plugin, CliError> {
+    let keeper = Arc::new(SealedFile::open(folder, key.clone())?);
+    let native = NativeCache::new(folder.join(NATIVE), keeper);
+    Ok(Runtime::new()?.load_cached(&component::read(global)?, &native)?)
 }
 
 /// Lines on standard error, above the bars if there are any.

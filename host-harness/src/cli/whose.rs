@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::session::Compiled;
+use super::session;
 use super::{CliError, Exit, Global, output};
 use crate::config::{ALL, Config, Setup, TenantName, Tenants, nearest};
+use crate::runtime::Plugin;
 
 /// Names that an error lists.
 const LISTED: usize = 10;
@@ -47,10 +48,10 @@ impl Whose {
 
 impl Whose {
     /// The component for them.
-    pub(super) fn compiled(&self, global: &Global) -> Result<Compiled, CliError> {
+    pub(super) fn plugin(&self, global: &Global) -> Result<Plugin, CliError> {
         match self {
-            Self::One(config) => Compiled::load(global, &config.host_dir, &config.secrets_key),
-            Self::All(tenants) => Compiled::load(global, tenants.host_dir(), tenants.secrets_key()),
+            Self::One(config) => session::compiled(global, &config.host_dir, &config.secrets_key),
+            Self::All(tenants) => session::compiled(global, tenants.host_dir(), tenants.secrets_key()),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! wrong with a file, the component is compiled as if there were none.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fs, str};
 
@@ -33,31 +33,48 @@ impl NativeCache {
         Self { folder: folder.into(), keeper }
     }
 
-    /// The compiled form of a component, if it is there and can be trusted.
-    pub(super) fn find(&self, engine: &Engine, component: &[u8]) -> Option<Component> {
-        let name = name(engine, component);
+    /// The place of a component's code.
+    pub(super) fn place(&self, engine: &Engine, component: &[u8]) -> Place {
+        Place { folder: self.folder.clone(), name: name(engine, component), keeper: Arc::clone(&self.keeper) }
+    }
+}
+
+/// Where the native code of one component is kept, for one engine.
+pub(super) struct Place {
+    folder: PathBuf,
+    name: String,
+    keeper: Arc<SealedFile>,
+}
+
+impl Place {
+    /// The compiled form, if it is there and can be trusted.
+    pub(super) fn find(&self, engine: &Engine) -> Option<Component> {
+        let file = fs::read(self.path()).ok()?;
+        deserialize(engine, self.trusted(&file)?)
+    }
+
+    /// The code in the file, if it was attested with the key that is there now and others may not write here.
+    fn trusted<'f>(&self, file: &'f [u8]) -> Option<&'f [u8]> {
         durable::folder(&self.folder).ok()?;
-        let file = fs::read(self.folder.join(&name)).ok()?;
         let line_end = memchr::memchr(b'\n', file.get(..MAX_LINE)?)?;
         let (line, code) = (file.get(..line_end)?, file.get(line_end + 1..)?);
         let attestation: Attestation = str::from_utf8(line.strip_prefix(MAGIC)?).ok()?.parse().ok()?;
-        if !self.keeper.has_attested(&attestation, &subject(&name, code)).ok()? {
-            return None;
-        }
-        deserialize(engine, code)
+        self.keeper.has_attested(&attestation, &subject(&self.name, code)).ok()?.then_some(code)
     }
 
-    /// Keeps the compiled form of a component, and nothing else in the folder. False: it is there, or cannot be kept, as long as
-    /// there is no key.
-    pub(super) fn keep(&self, engine: &Engine, component: &[u8], compiled: &Component) -> bool {
-        let name = name(engine, component);
-        let path = self.folder.join(&name);
-        path.try_exists().is_ok_and(|exists| !exists) && self.write(&path, &name, compiled).is_some()
+    /// Keeps the compiled form, and nothing else in the folder. False: it is there, or cannot be kept, as long as there is no key.
+    pub(super) fn keep(&self, compiled: &Component) -> bool {
+        let is_there = fs::read(self.path()).is_ok_and(|file| self.trusted(&file).is_some());
+        !is_there && self.write(compiled).is_some()
     }
 
-    fn write(&self, path: &Path, name: &str, compiled: &Component) -> Option<()> {
+    fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    fn write(&self, compiled: &Component) -> Option<()> {
         let code = compiled.serialize().ok()?;
-        let attestation = self.keeper.attest(&subject(name, &code)).ok()??;
+        let attestation = self.keeper.attest(&subject(&self.name, &code)).ok()??;
         durable::folder(&self.folder).ok()?;
         // Of other versions, and what a crash has left on its way. Another process that writes just now compiles once more.
         for entry in self.folder.read_dir().ok()?.flatten() {
@@ -65,7 +82,7 @@ impl NativeCache {
         }
         let mut file = [MAGIC, attestation.to_string().as_bytes(), b"\n"].concat();
         file.extend_from_slice(&code);
-        durable::replace(path, &file).ok()
+        durable::replace(&self.path(), &file).ok()
     }
 }
 
@@ -98,12 +115,12 @@ mod tests {
     /// The smallest component there is.
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
-    struct Place {
+    struct World {
         folder: tempfile::TempDir,
         engine: Engine,
     }
 
-    impl Place {
+    impl World {
         fn new() -> Self {
             Self { folder: tempfile::tempdir().unwrap(), engine: Runtime::new().unwrap().engine }
         }
@@ -127,6 +144,14 @@ mod tests {
         }
     }
 
+    fn find(cache: &NativeCache, engine: &Engine, component: &[u8]) -> Option<Component> {
+        cache.place(engine, component).find(engine)
+    }
+
+    fn keep(cache: &NativeCache, world: &World, component: &[u8]) -> bool {
+        cache.place(&world.engine, component).keep(&world.compiled())
+    }
+
     fn with_key(keeper: Arc<SealedFile>) -> Arc<SealedFile> {
         keeper.set("any", Secret::from("fake-secret")).unwrap();
         keeper
@@ -134,70 +159,82 @@ mod tests {
 
     #[test]
     fn what_was_kept_is_found_again_by_its_component_alone() {
-        let place = Place::new();
+        let place = World::new();
         let cache = place.cache(&with_key(place.keeper("state")));
-        assert!(cache.find(&place.engine, EMPTY).is_none());
-        assert!(cache.keep(&place.engine, EMPTY, &place.compiled()));
-        assert!(cache.find(&place.engine, EMPTY).is_some());
-        assert!(cache.find(&place.engine, b"another").is_none());
-        assert!(!cache.keep(&place.engine, EMPTY, &place.compiled()), "once");
+        assert!(find(&cache, &place.engine, EMPTY).is_none());
+        assert!(keep(&cache, &place, EMPTY));
+        assert!(find(&cache, &place.engine, EMPTY).is_some());
+        assert!(find(&cache, &place.engine, b"another").is_none());
+        assert!(!keep(&cache, &place, EMPTY), "once");
         let other = Runtime::without_time_guard().unwrap().engine;
-        assert!(cache.find(&other, EMPTY).is_none(), "an engine that compiles otherwise");
+        assert!(find(&cache, &other, EMPTY).is_none(), "an engine that compiles otherwise");
     }
 
     #[test]
     fn without_a_key_nothing_is_kept_and_none_is_made() {
-        let place = Place::new();
+        let place = World::new();
         let keeper = place.keeper("state");
-        assert!(!place.cache(&keeper).keep(&place.engine, EMPTY, &place.compiled()));
+        assert!(!keep(&place.cache(&keeper), &place, EMPTY));
         assert!(place.kept().is_empty() && !place.folder.path().join("state.key").exists());
     }
 
     #[test]
     fn code_that_was_changed_renamed_or_attested_by_another_key_is_not_run() {
-        let place = Place::new();
+        let place = World::new();
         let keeper = with_key(place.keeper("state"));
         let cache = place.cache(&keeper);
-        assert!(cache.keep(&place.engine, EMPTY, &place.compiled()));
+        assert!(keep(&cache, &place, EMPTY));
         let path = place.kept().remove(0);
         let whole = fs::read(&path).unwrap();
         for at in [0, MAGIC.len(), MAGIC.len() + 20, whole.len() / 2, whole.len() - 1] {
             let mut changed = whole.clone();
             *changed.get_mut(at).unwrap() ^= 1;
             fs::write(&path, &changed).unwrap();
-            assert!(cache.find(&place.engine, EMPTY).is_none(), "byte {at}");
+            assert!(find(&cache, &place.engine, EMPTY).is_none(), "byte {at}");
         }
         for length in [0, MAGIC.len(), MAX_LINE, whole.len() - 1] {
             fs::write(&path, whole.get(..length).unwrap()).unwrap();
-            assert!(cache.find(&place.engine, EMPTY).is_none(), "{length} bytes");
+            assert!(find(&cache, &place.engine, EMPTY).is_none(), "{length} bytes");
         }
         fs::write(&path, &whole).unwrap();
-        assert!(cache.find(&place.engine, EMPTY).is_some());
+        assert!(find(&cache, &place.engine, EMPTY).is_some());
 
         let foreign = place.cache(&with_key(place.keeper("foreign")));
-        assert!(foreign.find(&place.engine, EMPTY).is_none());
+        assert!(find(&foreign, &place.engine, EMPTY).is_none());
         let renamed = path.with_file_name(name(&place.engine, b"another"));
         fs::rename(&path, renamed).unwrap();
-        assert!(cache.find(&place.engine, b"another").is_none());
+        assert!(find(&cache, &place.engine, b"another").is_none());
     }
 
     #[test]
     fn a_new_version_takes_the_place_of_the_old_one() {
-        let place = Place::new();
+        let place = World::new();
         let cache = place.cache(&with_key(place.keeper("state")));
-        assert!(cache.keep(&place.engine, EMPTY, &place.compiled()));
-        assert!(cache.keep(&place.engine, b"a later one", &place.compiled()));
+        assert!(keep(&cache, &place, EMPTY));
+        assert!(keep(&cache, &place, b"a later one"));
         assert_eq!(place.kept().len(), 1);
+    }
+
+    #[test]
+    fn after_a_change_of_the_key_it_is_kept_anew() {
+        let place = World::new();
+        let keeper = with_key(place.keeper("state"));
+        let cache = place.cache(&keeper);
+        assert!(keep(&cache, &place, EMPTY));
+        keeper.rekey(None).unwrap();
+        assert!(find(&cache, &place.engine, EMPTY).is_none());
+        assert!(keep(&cache, &place, EMPTY));
+        assert!(find(&cache, &place.engine, EMPTY).is_some());
     }
 
     #[cfg(unix)]
     #[test]
     fn a_folder_that_others_may_write_to_is_not_used() {
         use std::os::unix::fs::PermissionsExt;
-        let place = Place::new();
+        let place = World::new();
         let cache = place.cache(&with_key(place.keeper("state")));
-        assert!(cache.keep(&place.engine, EMPTY, &place.compiled()));
+        assert!(keep(&cache, &place, EMPTY));
         fs::set_permissions(place.folder.path().join("native"), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(cache.find(&place.engine, EMPTY).is_none());
+        assert!(find(&cache, &place.engine, EMPTY).is_none());
     }
 }

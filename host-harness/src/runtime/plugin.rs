@@ -11,7 +11,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 use super::bindings::PluginPre;
 use super::error::{causes, one_line};
 use super::guest::{Guest, linker};
-use super::native::NativeCache;
+use super::native::{NativeCache, Place};
 use super::tenant::TenantBuilder;
 use super::{Command, Description, RuntimeError};
 
@@ -103,7 +103,7 @@ impl Runtime {
         let contract = |error: wasmtime::Error| RuntimeError::Contract(causes(&error));
         let pre = linker(&self.engine).and_then(|linker| linker.instantiate_pre(component)).map_err(contract)?;
         let pre = PluginPre::new(pre).map_err(contract)?;
-        Ok(Plugin { pre, engine: self.engine.clone(), described: Arc::default() })
+        Ok(Plugin { pre, engine: self.engine.clone(), described: Arc::default(), place: None })
     }
 
     /// The same; what compiling brings is kept in `cache`, or found there.
@@ -111,11 +111,13 @@ impl Runtime {
     /// # Errors
     /// As [`load`](Self::load). That the cache cannot be used is none.
     pub fn load_cached(&self, bytes: &[u8], cache: &NativeCache) -> Result<Plugin, RuntimeError> {
-        if let Some(component) = cache.find(&self.engine, bytes) {
+        let place = cache.place(&self.engine, bytes);
+        if let Some(component) = place.find(&self.engine) {
             return self.plugin(&component);
         }
-        let plugin = self.load(bytes)?;
-        plugin.keep(bytes, cache);
+        let mut plugin = self.load(bytes)?;
+        plugin.place = Some(Arc::new(place));
+        plugin.keep();
         Ok(plugin)
     }
 
@@ -167,12 +169,14 @@ pub struct Plugin {
     pub(super) engine: Engine,
     /// What it has said of itself, once for all tenants.
     described: Arc<OnceCell<Description>>,
+    /// Where its native code is to be kept, if it was compiled at this start.
+    place: Option<Arc<Place>>,
 }
 
 impl Plugin {
-    /// Keeps what compiling brought; `bytes` are those that it was loaded from. False: it is kept already, or cannot be yet.
-    pub fn keep(&self, bytes: &[u8], cache: &NativeCache) -> bool {
-        cache.keep(&self.engine, bytes, self.pre.instance_pre().component())
+    /// Keeps what compiling brought where it was [looked for](Runtime::load_cached). False: it is kept already, or cannot be yet.
+    pub fn keep(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.keep(self.pre.instance_pre().component()))
     }
 
     /// What the component imports and exports.

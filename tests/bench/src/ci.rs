@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::Case;
 use crate::error::BenchError;
+use crate::kept;
 use crate::machine::Machine;
 use crate::plan::{Planned, RUNS};
 use crate::results::Row;
@@ -68,12 +69,7 @@ impl Baseline {
     /// # Errors
     /// There is none, or it is of another form.
     pub fn read(path: &Path) -> Result<Self, BenchError> {
-        let text = std::fs::read_to_string(path).map_err(BenchError::file("read", path))?;
-        serde_json::from_str(&text).map_err(|error| BenchError::NotOurs {
-            path: path.to_owned(),
-            reason: error.to_string(),
-            remedy: "write it anew: cargo measure ci --write-baseline",
-        })
+        kept::read(path, "write it anew: cargo measure ci --write-baseline")
     }
 
     /// Keeps it.
@@ -81,8 +77,7 @@ impl Baseline {
     /// # Errors
     /// The disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), BenchError> {
-        let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
-        std::fs::write(path, text).map_err(BenchError::file("write", path))
+        kept::write(path, self)
     }
 
     /// What was found, beside what is kept; an error where it is too far from it.

@@ -11,6 +11,7 @@ pub mod bars;
 pub mod case;
 pub mod ci;
 pub mod error;
+mod kept;
 pub mod machine;
 pub mod measured;
 pub mod plan;

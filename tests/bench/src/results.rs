@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, Outcome};
 use crate::error::BenchError;
+use crate::kept;
 use crate::machine::Machine;
 
 /// The file of the last table.
@@ -105,12 +106,7 @@ impl Results {
     /// # Errors
     /// There is none, or it is of another form.
     pub fn read(path: &Path) -> Result<Self, BenchError> {
-        let text = std::fs::read_to_string(path).map_err(BenchError::file("read", path))?;
-        serde_json::from_str(&text).map_err(|error| BenchError::NotOurs {
-            path: path.to_owned(),
-            reason: error.to_string(),
-            remedy: "measure again: cargo measure table",
-        })
+        kept::read(path, "measure again: cargo measure table")
     }
 
     /// Writes it.
@@ -118,12 +114,7 @@ impl Results {
     /// # Errors
     /// The disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), BenchError> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| BenchError::NotOurs {
-            path: path.to_owned(),
-            reason: error.to_string(),
-            remedy: "report it",
-        })?;
-        std::fs::write(path, text + "\n").map_err(BenchError::file("write", path))
+        kept::write(path, self)
     }
 }
 

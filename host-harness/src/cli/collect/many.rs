@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{Form, Options, exit_of};
-use crate::cli::session::Compiled;
 use crate::cli::{CliError, Exit, Global, error, output, session, signals};
 use crate::collect::{News, Round, What, report};
 use crate::config::{ConfigError, TenantName, Tenants};
@@ -25,17 +24,12 @@ pub(super) async fn run(global: &Global, options: &Options, tenants: Tenants) ->
     drop(listing);
     signals::allow_many_files();
     let stop = Stop::new();
-    let compiled = Compiled::load(global, tenants.host_dir(), tenants.secrets_key())?;
-    let plugin = compiled.plugin.clone();
+    let plugin = session::compiled(global, tenants.host_dir(), tenants.secrets_key())?;
     signals::listen(&stop);
     let (sinks, mended) = Sinks::open(&tenants.sinks)?;
     mended.iter().for_each(|mended| output::words(&mended.to_string()));
     let mut told = Told {
-        form: match (global.json, sinks.use_stdout()) {
-            (false, _) => Form::Words,
-            (true, false) => Form::Json,
-            (true, true) => Form::JsonBesideEvents,
-        },
+        form: Form::of(global, &sinks),
         follow: options.follow,
         all: global.verbose > 0,
         news: BTreeMap::new(),
@@ -45,9 +39,9 @@ pub(super) async fn run(global: &Global, options: &Options, tenants: Tenants) ->
     let log = session::log(global, None);
     let observe = |step: Step<'_>| told.step(step);
     let (follow, wish) = (options.follow, options.wish());
-    let shared = Shared { plugin, tenants, sinks, log, stop, follow, wish };
+    let shared = Shared { plugin: plugin.clone(), tenants, sinks, log, stop, follow, wish };
     let summary = Scheduler::new(shared, observe).run().await?;
-    compiled.keep();
+    plugin.keep();
     told.run(summary)
 }
 

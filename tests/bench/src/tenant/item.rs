@@ -36,7 +36,7 @@ enum Part {
 pub struct Known {
     /// Place of its stream in [`Stream::ALL`].
     pub stream: usize,
-    /// As [`Series`](super::series::Series) counts.
+    /// As its series counts: from the oldest on.
     pub number: u64,
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Series {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Supply {
-    /// So many, spread over the last [`BACKLOG_MS`].
+    /// So many, spread over the last seven days but for an hour.
     Backlog(u64),
     /// So many a second from the start on.
     Live(u64),
