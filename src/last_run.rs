@@ -1,11 +1,13 @@
 //! Where collecting stands: the state that a host stores between two calls and never looks into.
 //!
-//! `form` writes and reads it, `cortex` takes over that of the Cortex collector.
+//! `form` writes and reads it, `cortex` takes over that of the Cortex collector. A part that no call needs passes by its name.
 
 mod cortex;
 mod form;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use crate::budget::Spent;
 use crate::defect::{self, Defect};
@@ -21,9 +23,49 @@ use crate::window::{EDGE, Gap, Window};
 pub struct Stored {
     /// Small, another one after each call.
     pub head: String,
-    /// Name and body; a part never changes under its name.
-    pub parts: Vec<(String, String)>,
+    /// Name and text; a part never changes under its name. No text: it stays where it is `kept`.
+    pub parts: Vec<(String, Option<String>)>,
+    /// Where texts are that did not come along.
+    pub kept: Kept,
 }
+
+/// Finds the texts of parts by their names. The name is derived from the text, so it does not matter when it is looked up.
+#[derive(Clone)]
+pub struct Kept(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+impl Kept {
+    /// Asks this.
+    pub fn by(find: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(find))
+    }
+
+    /// The text of a part.
+    pub fn text(&self, name: &str) -> Option<String> {
+        (self.0)(name)
+    }
+}
+
+impl Default for Kept {
+    /// Nothing is kept: all texts came along.
+    fn default() -> Self {
+        Self::by(|_| None)
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept(..)")
+    }
+}
+
+impl PartialEq for Kept {
+    /// What is stored is the same wherever its texts are.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Kept {}
 
 /// A tenant's state.
 #[derive(Clone, Debug, PartialEq, Eq)]

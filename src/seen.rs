@@ -11,6 +11,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use siphasher::sip::SipHasher24;
 
 use crate::item::Identity;
+use crate::last_run::Kept;
 use crate::stream::Stream;
 use crate::time::{Span, Timestamp};
 use crate::window::{EDGE, Interval};
@@ -38,7 +39,8 @@ pub struct SeenId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenKey(pub [u8; 16]);
 
-/// Ids met in one stretch of time. Two are equal if they hold the same ids, packed or not. Packed as long as nothing in it can be listed: then it passes through a call unread.
+/// Ids met in one stretch of time. Two are equal if they hold the same ids, packed or not. Packed as long as nothing in it can be
+/// listed: then it passes through a call unread, and by its name alone where its text is kept elsewhere.
 #[derive(Clone, Debug)]
 pub struct Segment {
     /// The stretch: as long as it may be listed again, the ids are kept.
@@ -53,7 +55,8 @@ pub struct Segment {
 
 impl PartialEq for Segment {
     fn eq(&self, other: &Self) -> bool {
-        (self.from, self.to) == (other.from, other.to) && self.clone().into_packed() == other.clone().into_packed()
+        let name = |segment: &Self| segment.clone().into_packed().name;
+        (self.from, self.to) == (other.from, other.to) && name(self) == name(other)
     }
 }
 
@@ -72,7 +75,7 @@ impl Segment {
 
     /// How many ids there are.
     pub fn len(&self) -> usize {
-        self.packed.as_ref().map_or(self.ids.len(), Packed::len)
+        self.packed.as_ref().map_or(self.ids.len(), |packed| packed.count)
     }
 
     /// Whether there are none.
@@ -95,9 +98,9 @@ impl Segment {
         self.packed.as_ref()
     }
 
-    fn unpacked(&self) -> Result<Vec<u64>, NotPacked> {
+    fn unpacked(&self, kept: &Kept) -> Result<Vec<u64>, NotPacked> {
         match (self.ids(), &self.packed) {
-            (None, Some(packed)) => packed.ids(),
+            (None, Some(packed)) => packed.ids(kept),
             (ids, _) => Ok(ids.unwrap_or_default().to_vec()),
         }
     }
@@ -120,6 +123,7 @@ pub struct Seen {
     index: HashSet<u64, BuildHasherDefault<Prehashed>>,
     /// Ids that were forgotten because there were too many, ever.
     forgotten: u64,
+    kept: Kept,
 }
 
 impl SeenKey {
@@ -154,15 +158,15 @@ impl SeenKey {
 }
 
 impl Seen {
-    /// From stored segments. Nothing is found in them before [`open`](Self::open).
-    pub fn from_segments(segments: Vec<Segment>, forgotten: u64) -> Self {
-        Self { segments, index: HashSet::default(), forgotten }
+    /// From stored segments, of which some are `kept` elsewhere. Nothing is found in them before [`open`](Self::open).
+    pub fn from_segments(segments: Vec<Segment>, forgotten: u64, kept: Kept) -> Self {
+        Self { segments, index: HashSet::default(), forgotten, kept }
     }
 
     /// Unpacks what is `needed`. The others cannot be met.
     pub fn open(&mut self, needed: impl Fn(Timestamp, Timestamp) -> bool) -> Result<(), NotPacked> {
         for segment in self.segments.iter_mut().filter(|segment| needed(segment.from, segment.to)) {
-            segment.ids = segment.unpacked()?;
+            segment.ids = segment.unpacked(&self.kept)?;
         }
         self.build_index();
         Ok(())
@@ -266,7 +270,7 @@ impl Seen {
                     && [&**last, &segment].iter().all(|s| !needed(s.from, s.to))
             };
             // What is damaged stays as it is: it is told when it is needed.
-            let both = |last: &Segment| Some((last.unpacked().ok()?, segment.unpacked().ok()?));
+            let both = |last: &Segment| Some((last.unpacked(&self.kept).ok()?, segment.unpacked(&self.kept).ok()?));
             let last = merged.last_mut().filter(fits);
             match last.as_deref().and_then(both).zip(last) {
                 Some(((mut ids, more), last)) => {

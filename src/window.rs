@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{Span, Timestamp};
 pub use interval::{Cursor, Interval};
-pub use slices::WorkId;
+pub use slices::{Density, WorkId};
 
 /// Every request is widened by this at both ends, so that inclusive and exclusive bounds and equal times at an edge lose
 /// nothing. Webex bounds have milliseconds; a second also covers servers that compare whole seconds.
@@ -22,7 +22,7 @@ pub const SHORTEST: Span = Span::secs(1);
 
 /// Length of a slice at first. What is delivered of one is remembered where it can be met until all of it is, and of the newest
 /// for as long as the overlap; so it begins short, and grows as fast as slices turn out sparse.
-const FIRST_SLICE: Span = Span::secs(3_600);
+const FIRST_SLICE: Span = Span::secs(600);
 
 /// Most gaps that are kept apart; beyond it the oldest two become one.
 const MOST_GAPS: usize = 32;

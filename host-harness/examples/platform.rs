@@ -120,6 +120,10 @@ impl host::Host for Call {
     fn stopping(&mut self) -> bool {
         false
     }
+
+    fn part(&mut self, _: String) -> Option<String> {
+        None // All texts are handed over.
+    }
 }
 
 impl WasiView for Call {
@@ -244,7 +248,7 @@ impl Platform {
 
     async fn collect(&self) -> Res<()> {
         let file = self.folder.join("last-run.json");
-        let stored: Option<(String, Vec<(String, String)>)> = read_json(&file)?;
+        let stored: Option<(String, Vec<(String, Option<String>)>)> = read_json(&file)?;
         let part = |(name, body)| LastRunPart { name, body };
         let mut last_run = stored.map(|(head, parts)| LastRun { head, parts: parts.into_iter().map(part).collect() });
         loop {

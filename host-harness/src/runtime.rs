@@ -31,6 +31,7 @@ pub(crate) use bounds::is_part_name;
 pub use clock::{Clock, Random};
 pub use error::RuntimeError;
 pub use failure::{in_words, time};
+pub use guest::Parts;
 pub use native::NativeCache;
 pub use plugin::{Imports, Plugin, Runtime};
 pub use tenant::{Tenant, TenantBuilder};

@@ -17,9 +17,10 @@ mod envelope;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::durable::{self, DurableError, Lock};
-use crate::runtime::{LastRun, LastRunPart, is_part_name};
+use crate::runtime::{LastRun, LastRunPart, Parts, is_part_name};
 pub use delivery::Begun;
 use delivery::Mark;
 use envelope::Envelope;
@@ -68,6 +69,9 @@ pub enum StateError {
     /// The plugin breaks the contract.
     #[error("the plugin gave a part of last-run a name that the contract does not allow; nothing was stored")]
     PartName,
+    /// The plugin breaks the contract.
+    #[error("the plugin gave part {0} of last-run without its text, and it is not stored; nothing was stored")]
+    PartText(String),
 }
 
 /// The state of one tenant, read only. For looking at it while another process collects.
@@ -100,11 +104,11 @@ impl State {
     pub fn load(&self) -> Result<Option<LastRun>, StateError> {
         // A writer may sweep a part between our look at the head and our look at the part; the newer head does not name it.
         for _ in 1..LOOKS {
-            if let Ok(read) = self.read() {
+            if let Ok(read) = self.read(Texts::All) {
                 return Ok(read.map(|(last_run, _)| last_run));
             }
         }
-        Ok(self.read()?.map(|(last_run, _)| last_run))
+        Ok(self.read(Texts::All)?.map(|(last_run, _)| last_run))
     }
 
     /// Takes the state for writing. Makes the folder, closed to others, if need be.
@@ -129,15 +133,15 @@ impl State {
     pub fn load_file(path: &Path) -> Result<Option<LastRun>, StateError> {
         let remedy = || "take another copy".to_owned();
         match durable::read(path)? {
-            Some(text) => Ok(Some(restore(path, &text, remedy)?.0)),
+            Some(text) => Ok(Some(restore(path, &text, Texts::All, remedy)?.0)),
             None => Ok(None),
         }
     }
 
-    fn read(&self) -> Result<Option<(LastRun, Envelope)>, StateError> {
+    fn read(&self, texts: Texts) -> Result<Option<(LastRun, Envelope)>, StateError> {
         let head = self.folder.join(HEAD);
         match durable::read(&head)? {
-            Some(text) => restore(&head, &text, || self.remedy()).map(Some),
+            Some(text) => restore(&head, &text, texts, || self.remedy()).map(Some),
             None if self.folder.join(PREVIOUS).exists() => {
                 Err(StateError::Damaged { path: head, fault: Fault::Missing, remedy: self.remedy() })
             }
@@ -160,15 +164,21 @@ impl State {
 }
 
 impl Writer {
-    /// The stored last-run; see [`State::load`].
+    /// The stored last-run; see [`State::load`]. The texts of its parts were looked at, and stay on the disk: a call gets them
+    /// from [`parts`](Self::parts).
     ///
     /// # Errors
     /// As [`State::load`].
     pub fn load(&mut self) -> Result<Option<LastRun>, StateError> {
-        let Some((last_run, envelope)) = self.state.read()? else { return Ok(None) };
+        let Some((last_run, envelope)) = self.state.read(Texts::Looked)? else { return Ok(None) };
         self.known = envelope.parts().clone();
         self.head = delivery::name(Some(&envelope));
         Ok(Some(last_run))
+    }
+
+    /// The texts of parts, wherever they are named.
+    pub fn parts(&self) -> Arc<dyn Parts> {
+        Arc::new(self.state.clone())
     }
 
     /// Keeps only the lock, until the next [`load`](Self::load).
@@ -201,10 +211,14 @@ impl Writer {
     pub fn delivering(&mut self, next: &LastRun, begun: Begun, lasting: bool) -> Result<(), StateError> {
         let mut heads = vec![self.head.clone()];
         if lasting {
-            heads.push(delivery::name(Some(&Envelope::of(next))));
+            heads.push(delivery::name(Some(&self.envelope(next)?)));
         }
         let mark = Mark::new(heads, begun);
         Ok(durable::replace(&self.state.folder.join(DELIVERY), &mark.text())?)
+    }
+
+    fn envelope(&self, last_run: &LastRun) -> Result<Envelope, StateError> {
+        Envelope::of(last_run, &self.known).map_err(StateError::PartText)
     }
 
     /// Drops the note of [`delivering`](Self::delivering), after the batch is recorded. One that stays is bound to the
@@ -220,7 +234,7 @@ impl Writer {
     /// # Errors
     /// The disk refuses, or a newer program has written there; what was stored before stands.
     pub fn store(&mut self, last_run: &LastRun) -> Result<Option<PathBuf>, StateError> {
-        let envelope = Envelope::of(last_run);
+        let envelope = self.envelope(last_run)?;
         if !envelope.parts().keys().all(|name| is_part_name(name)) {
             return Err(StateError::PartName);
         }
@@ -230,9 +244,10 @@ impl Writer {
             Some(Err(Fault::Newer(format))) => return Err(StateError::Newer { path: head, format }),
             // What this process has read or stored is whole; anything else has to show that it is, with its parts.
             Some(Ok(stored)) if delivery::name(Some(&stored)) == self.head => Some(stored),
-            Some(Ok(stored)) => {
-                before.as_deref().filter(|text| restore(&head, text, String::new).is_ok()).map(|_| stored)
-            }
+            Some(Ok(stored)) => before
+                .as_deref()
+                .filter(|text| restore(&head, text, Texts::Looked, String::new).is_ok())
+                .map(|_| stored),
             Some(Err(_)) | None => None,
         };
         self.write_parts(last_run, &envelope)?;
@@ -253,7 +268,9 @@ impl Writer {
     fn write_parts(&self, last_run: &LastRun, envelope: &Envelope) -> Result<(), StateError> {
         let parts = self.state.folder.join(PARTS);
         for LastRunPart { name, body } in &last_run.parts {
-            if self.known.get(name) != envelope.parts().get(name) {
+            if let Some(body) = body
+                && self.known.get(name) != envelope.parts().get(name)
+            {
                 durable::replace(&parts.join(name), body.as_bytes())?;
             }
         }
@@ -278,8 +295,28 @@ impl Writer {
     }
 }
 
+impl Parts for State {
+    fn text(&self, name: &str) -> Option<String> {
+        String::from_utf8(durable::read(&self.folder.join(PARTS).join(name)).ok()??).ok()
+    }
+}
+
+/// What becomes of the texts of parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Texts {
+    /// They come along.
+    All,
+    /// They are looked at, one by one.
+    Looked,
+}
+
 /// The last-run of an envelope, with the parts that stand beside it.
-fn restore(path: &Path, text: &[u8], remedy: impl Fn() -> String) -> Result<(LastRun, Envelope), StateError> {
+fn restore(
+    path: &Path,
+    text: &[u8],
+    texts: Texts,
+    remedy: impl Fn() -> String,
+) -> Result<(LastRun, Envelope), StateError> {
     let damaged = |path: &Path, fault| StateError::Damaged { path: path.to_owned(), fault, remedy: remedy() };
     let envelope = match Envelope::parse(text) {
         Ok(envelope) => envelope,
@@ -298,7 +335,7 @@ fn restore(path: &Path, text: &[u8], remedy: impl Fn() -> String) -> Result<(Las
             return Err(damaged(&file, Fault::Checksum));
         }
         let body = String::from_utf8(body).map_err(|_| damaged(&file, Fault::Form))?;
-        parts.push(LastRunPart { name: name.clone(), body });
+        parts.push(LastRunPart { name: name.clone(), body: (texts == Texts::All).then_some(body) });
     }
     Ok((LastRun { head: envelope.head().to_owned(), parts }, envelope))
 }

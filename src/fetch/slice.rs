@@ -20,7 +20,7 @@ use crate::page::Page;
 use crate::settings::Lane;
 use crate::stream::{EVENTS_WITHOUT_PRO_PACK, Stream};
 use crate::time::{Span, Timestamp};
-use crate::window::{Cursor, EDGE, Gap, Interval, Window, WorkId};
+use crate::window::{Cursor, Density, EDGE, Gap, Interval, Window, WorkId};
 
 /// Empty pages in a row that end a slice: Webex says to go on over empty pages, but endless chains have been seen.
 pub(super) const MOST_EMPTY: u32 = 20;
@@ -34,6 +34,9 @@ const MOST_PAGES_OF_SHORTEST: usize = 1_000;
 /// Up to this many pages a slice was sparse, and the next one may be longer. Slices of five to ten pages waste a tenth of the
 /// requests on last pages that are not full, and keep the ids that can be met again few.
 const SPARSE: usize = MOST_PAGES / 20;
+
+/// From this many pages on it was dense, and the next one is to be shorter: far enough from sparse that lengths do not swing.
+const DENSE: usize = 3 * SPARSE + 1;
 
 /// Items asked for at least, whatever the limit of a batch: Webex's own default, so that a small limit does not make more
 /// pages of a slice than it may have.
@@ -125,6 +128,14 @@ pub(super) struct Drain<'a> {
     pub(super) limits: Limits,
 }
 
+fn density(pages: usize) -> Density {
+    match pages {
+        ..=SPARSE => Density::Sparse,
+        DENSE.. => Density::Dense,
+        _ => Density::Usual,
+    }
+}
+
 /// What came of one page.
 pub(super) enum Step<'a> {
     /// All of it is delivered, and there is another.
@@ -172,11 +183,11 @@ impl<'a> Drain<'a> {
                     (next, is_repeated) = (known, false);
                 }
                 Step::Last(pages) => {
-                    self.drained(pages <= SPARSE);
+                    self.drained(density(pages));
                     return Ok(End::Drained);
                 }
                 Step::Full if defect::is(Defect::DrainedTooSoon) => {
-                    self.drained(false);
+                    self.drained(Density::Usual);
                     return Ok(End::Full);
                 }
                 Step::Full => return Ok(End::Full),
@@ -208,9 +219,9 @@ impl<'a> Drain<'a> {
         self.change(|window, index| window.advance(index, cursor));
     }
 
-    fn drained(&self, is_sparse: bool) {
+    fn drained(&self, density: Density) {
         self.ledger.borrow_mut().tally.drained += 1;
-        self.change(|window, index| window.drained(index, is_sparse));
+        self.change(|window, index| window.drained(index, density));
     }
 
     /// Why no other page may be read now. `is_here`: it was asked for already.

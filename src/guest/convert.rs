@@ -1,11 +1,11 @@
 //! Between the contract's types and the core's: the one place where both are known.
 
 use super::bindings::exports::siem::plugin::{collector as wit, commands};
-use super::bindings::siem::plugin::types;
+use super::bindings::siem::plugin::{host, types};
 use crate::command::table::{Argument, ArgumentKind, Effect, Output, OutputKind, Spec};
 use crate::failure::{Failure, Retry};
 use crate::fetch::{Batch, FetchRequest, Next, ReRead, Report};
-use crate::last_run::{LaneState, LastRun, Stored, StreamState};
+use crate::last_run::{Kept, LaneState, LastRun, Stored, StreamState};
 use crate::secret::SecretName;
 use crate::settings::{Kind, Row};
 use crate::stream::Stream;
@@ -37,7 +37,7 @@ pub(super) fn fetch_request(request: wit::FetchRequest) -> Result<FetchRequest, 
 impl From<types::LastRun> for Stored {
     fn from(stored: types::LastRun) -> Self {
         let parts = stored.parts.into_iter().map(|part| (part.name, part.body));
-        Self { head: stored.head, parts: parts.collect() }
+        Self { head: stored.head, parts: parts.collect(), kept: Kept::by(host::part) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The stored form, version 2. Each version is read for ever: a change is a new one, and an upgrade beside it.
 //!
 //! Version 1 had no budget of requests, did not say what is settled, and forgot ids sooner; what it lacks is as it was then.
+//! Version 2 did not count the ids of its parts at first; they are counted when it is read.
 //!
 //! The head is JSON. A seen segment with few ids stands in it; a larger one is a part of its own, named by its content, so
 //! that what does not change is not written again.
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LaneState, LastRun, LastRunError, Stored, StreamState, UserState};
+use super::{Kept, LaneState, LastRun, LastRunError, Stored, StreamState, UserState};
 use crate::budget::{Lump, Spent, Told};
 use crate::item::hex;
 use crate::seen::packed::{self, NotPacked, Packed};
@@ -24,6 +25,9 @@ const FORM: u64 = 2;
 
 /// From this many ids on a segment is a part of its own: 1.4 KB; below it a file for it would cost more.
 const OWN_PART: usize = 128;
+
+/// Parts by name, as in [`Stored`].
+type Parts = Vec<(String, Option<String>)>;
 
 #[derive(Deserialize)]
 struct AnyHead {
@@ -83,6 +87,9 @@ struct SegmentForm {
     ids: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     part: Option<String>,
+    /// Ids of the part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
 }
 
 /// Reads versions 1 and 2.
@@ -102,7 +109,7 @@ pub(super) fn read(stored: Stored) -> Result<LastRun, LastRunError> {
     }
     let mut streams = BTreeMap::new();
     for (stream, form) in head.streams {
-        streams.insert(stream, read_stream(form, &mut parts)?);
+        streams.insert(stream, read_stream(form, &mut parts, &stored.kept)?);
     }
     Ok(LastRun {
         origin: head.origin,
@@ -115,13 +122,13 @@ pub(super) fn read(stored: Stored) -> Result<LastRun, LastRunError> {
 }
 
 /// Takes the stream's `parts` out of them: a day of ids is some megabytes, of which a call needs no copy.
-fn read_stream(form: StreamForm, parts: &mut Vec<(String, String)>) -> Result<StreamState, LastRunError> {
+fn read_stream(form: StreamForm, parts: &mut Parts, kept: &Kept) -> Result<StreamState, LastRunError> {
     let mut segments = Vec::with_capacity(form.seen.len());
     for segment in form.seen {
         let SegmentForm { from, to, .. } = segment;
         segments.push(match (segment.ids, segment.part) {
             (Some(ids), None) => Segment::open(from, to, packed::read(&ids)?),
-            (None, Some(part)) => Segment::packed(from, to, take(part, parts, &segments)?),
+            (None, Some(part)) => Segment::packed(from, to, take(part, segment.count, parts, &segments, kept)?),
             _ => return Err(LastRunError::Corrupt("a seen segment has neither ids nor a part".to_owned())),
         });
     }
@@ -138,7 +145,7 @@ fn read_stream(form: StreamForm, parts: &mut Vec<(String, String)>) -> Result<St
     }
     Ok(StreamState {
         lanes,
-        seen: Seen::from_segments(segments, form.forgotten),
+        seen: Seen::from_segments(segments, form.forgotten, kept.clone()),
         remembered: form.remembered,
         faults: form.faults,
         not_before: form.not_before,
@@ -147,11 +154,17 @@ fn read_stream(form: StreamForm, parts: &mut Vec<(String, String)>) -> Result<St
 }
 
 /// The part, as it is: what it holds is looked at when it is needed. One that stands in two stretches was `taken` for the first.
-fn take(name: String, parts: &mut Vec<(String, String)>, taken: &[Segment]) -> Result<Packed, LastRunError> {
+fn take(
+    name: String,
+    count: Option<usize>,
+    parts: &mut Parts,
+    taken: &[Segment],
+    kept: &Kept,
+) -> Result<Packed, NotPacked> {
     let again = || taken.iter().filter_map(Segment::as_packed).find(|packed| packed.name == name).cloned();
     match parts.iter().position(|(part, _)| *part == name) {
-        Some(at) => Ok(Packed { name, body: parts.swap_remove(at).1 }),
-        None => again().ok_or_else(|| LastRunError::Corrupt(format!("part {name} is missing"))),
+        Some(at) => Packed::stored(name, count, parts.swap_remove(at).1, kept),
+        None => again().ok_or(NotPacked::Missing(name)),
     }
 }
 
@@ -182,10 +195,10 @@ pub(super) fn write(last_run: LastRun) -> Stored {
     };
     // Writing fails only for maps with keys that are no text, and there are none; an empty head reads as corrupt.
     let head = serde_json::to_string(&head).unwrap_or_default();
-    Stored { head, parts: parts.into_iter().collect() }
+    Stored { head, parts: parts.into_iter().collect(), kept: Kept::default() }
 }
 
-fn write_stream(state: StreamState, parts: &mut BTreeMap<String, String>) -> StreamForm {
+fn write_stream(state: StreamState, parts: &mut BTreeMap<String, Option<String>>) -> StreamForm {
     let lanes = state.lanes.into_iter().map(|lane| LaneForm {
         resource: lane.lane.resource,
         filter: lane.lane.filter,
@@ -194,13 +207,14 @@ fn write_stream(state: StreamState, parts: &mut BTreeMap<String, String>) -> Str
     });
     let forgotten = state.seen.forgotten();
     let seen = state.seen.into_segments().into_iter().map(|segment| {
-        let form = SegmentForm { from: segment.from, to: segment.to, ids: None, part: None };
+        let form = SegmentForm { from: segment.from, to: segment.to, ids: None, part: None, count: None };
         if let Some(ids) = segment.ids().filter(|ids| ids.len() < OWN_PART) {
             return SegmentForm { ids: Some(packed::write(ids)), ..form };
         }
-        let Packed { name, body } = segment.into_packed();
-        parts.insert(name.clone(), body);
-        SegmentForm { part: Some(name), ..form }
+        let Packed { name, count, body } = segment.into_packed();
+        let text = parts.entry(name.clone()).or_default();
+        *text = text.take().or(body);
+        SegmentForm { part: Some(name), count: Some(count), ..form }
     });
     StreamForm {
         lanes: lanes.collect(),
@@ -228,18 +242,24 @@ mod tests {
     use super::*;
 
     /// A state of each version as a release wrote it. They never change.
-    const GOLDEN: [(&str, &str); 2] = [
+    const GOLDEN: [(&str, &str); 3] = [
         (include_str!("../../tests/golden/last-run-1.json"), include_str!("../../tests/golden/last-run-1.parts.json")),
         (include_str!("../../tests/golden/last-run-2.json"), include_str!("../../tests/golden/last-run-2.parts.json")),
+        (
+            include_str!("../../tests/golden/last-run-2.counted.json"),
+            include_str!("../../tests/golden/last-run-2.parts.json"),
+        ),
     ];
+    const COUNTED: usize = 3;
 
-    fn golden(version: usize) -> Stored {
-        let (head, parts) = GOLDEN[version - 1];
-        Stored { head: head.trim_end().to_owned(), parts: serde_json::from_str(parts).unwrap() }
+    fn golden(state: usize) -> Stored {
+        let (head, parts) = GOLDEN[state - 1];
+        let parts = serde_json::from_str(parts).unwrap();
+        Stored { head: head.trim_end().to_owned(), parts, kept: Kept::default() }
     }
 
-    fn read(version: usize) -> LastRun {
-        LastRun::read(Some(golden(version)), &settings(&[]), NOW, [0; 16]).unwrap().checked().unwrap()
+    fn read(state: usize) -> LastRun {
+        LastRun::read(Some(golden(state)), &settings(&[]), NOW, [0; 16]).unwrap().checked().unwrap()
     }
 
     #[test]
@@ -258,11 +278,12 @@ mod tests {
     #[test]
     fn version_2_is_read_for_ever() {
         assert_eq!(read(2), full());
+        assert_eq!(read(COUNTED), full());
     }
 
     #[test]
     fn version_2_is_what_is_written() {
-        assert_eq!(full().write(), golden(2));
+        assert_eq!(full().write(), golden(COUNTED));
     }
 
     #[test]

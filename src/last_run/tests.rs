@@ -1,5 +1,7 @@
 //! The state as a whole; what its stored form keeps is in `form`.
 
+use std::sync::Mutex;
+
 use super::*;
 use crate::item::Identity;
 
@@ -69,7 +71,12 @@ fn what_is_written_is_read_back() {
     let stored = last_run.clone().write();
     assert_eq!(read(&stored, &[]).unwrap(), last_run);
     assert!(stored.head.len() < 8_192, "{}", stored.head.len());
-    assert!(stored.parts.iter().all(|(name, body)| name.len() <= 64 && body.len() <= 65_536));
+    assert!(
+        stored
+            .parts
+            .iter()
+            .all(|(name, body)| { name.len() <= 64 && body.as_ref().is_some_and(|body| body.len() <= 65_536) })
+    );
 }
 
 #[test]
@@ -88,12 +95,50 @@ fn a_part_is_named_by_its_content_and_an_unchanged_one_stays() {
 fn ids_that_nobody_looks_at_pass_through_a_call_without_a_copy() {
     let stored = full().write();
     let texts = |stored: &Stored| {
-        let part = |(name, body): &(String, String)| (name.clone(), body.as_ptr() as usize);
+        let part =
+            |(name, body): &(String, Option<String>)| (name.clone(), body.as_ref().map(|body| body.as_ptr() as usize));
         stored.parts.iter().map(part).collect::<BTreeMap<_, _>>()
     };
     let before = texts(&stored);
     let after = LastRun::read(Some(stored), &settings(&[]), NOW, [0; 16]).unwrap().write();
     assert_eq!(texts(&after), before);
+}
+
+/// The same as a host hands it over that keeps texts; and how often each was asked for.
+fn by_names(stored: &Stored) -> (Stored, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (texts, noted): (BTreeMap<_, _>, _) = (stored.parts.iter().cloned().collect(), Arc::clone(&asked));
+    let kept = Kept::by(move |name| {
+        noted.lock().unwrap().push(name.to_owned());
+        texts.get(name).cloned().flatten()
+    });
+    let parts = stored.parts.iter().map(|(name, _)| (name.clone(), None)).collect();
+    (Stored { head: stored.head.clone(), parts, kept }, asked)
+}
+
+#[test]
+fn a_part_without_its_text_goes_out_as_it_came_and_is_asked_for_only_if_it_is_needed() {
+    let stored = full().write();
+    let (names, asked) = by_names(&stored);
+    let mut last_run = LastRun::read(Some(names.clone()), &settings(&[]), NOW, [0; 16]).unwrap();
+    assert_eq!(last_run.clone().write(), names);
+    assert_eq!(*asked.lock().unwrap(), Vec::<String>::new());
+    last_run.streams.values_mut().for_each(|state| state.open(Span::ZERO).unwrap());
+    assert_eq!(asked.lock().unwrap().len(), stored.parts.len());
+    assert_eq!(last_run.write(), names);
+    assert_eq!(read(&names, &[]).unwrap(), full());
+}
+
+#[test]
+fn a_head_that_does_not_count_its_parts_is_read_with_their_texts() {
+    let stored = full().write();
+    let (mut names, asked) = by_names(&stored);
+    for count in [4_096, 904] {
+        names.head = names.head.replace(&format!(",\"count\":{count}"), "");
+    }
+    assert!(!names.head.contains("\"count\""));
+    assert_eq!(read(&names, &[]).unwrap(), full());
+    assert!(asked.lock().unwrap().len() >= stored.parts.len());
 }
 
 #[test]
@@ -128,7 +173,7 @@ fn ids_that_cannot_be_listed_pass_through_unread_and_few_stay_few() {
         window.prove(None);
         window.settle(overlap, from);
         let interval = window.interval(0).unwrap().clone();
-        window.drained(0, true);
+        window.drained(0, crate::window::Density::Sparse);
         for _ in 0..40 {
             id += 1;
             state.seen.insert(crate::seen::SeenId(id), None, &interval, Some(overlap));
@@ -165,14 +210,14 @@ fn a_damaged_or_newer_state_is_refused_and_never_begins_anew() {
     damaged.push(stored.head.replace("\"form\":2", "\"form\":99"));
     damaged.push(stored.head.replace("\"frontier\"", "\"Frontier\""));
     for head in damaged {
-        let failure = error(&Stored { head: head.clone(), parts: stored.parts.clone() }, &[]);
+        let failure = error(&Stored { head: head.clone(), parts: stored.parts.clone(), kept: Kept::default() }, &[]);
         assert_eq!(failure.code, Code::CorruptLastRun, "{head}");
     }
     let mut missing = stored.clone();
     missing.parts.pop();
     assert_eq!(error(&missing, &[]).code, Code::CorruptLastRun);
     let mut changed = stored;
-    changed.parts[0].1 = changed.parts[0].1.replacen('A', "B", 1);
+    changed.parts[0].1 = changed.parts[0].1.as_ref().map(|body| body.replacen('A', "B", 1));
     assert_eq!(error(&changed, &[]).code, Code::CorruptLastRun);
 }
 
@@ -261,7 +306,7 @@ fn a_gap_is_kept_for_the_view_whoever_comes_upon_it() {
 #[test]
 fn a_position_of_the_cortex_collector_in_the_future_is_now() {
     let head = r#"{"admin_audits":{"since_datetime":"2099-01-01T00:00:00Z"}}"#;
-    let stored = Stored { head: head.to_owned(), parts: Vec::new() };
+    let stored = Stored { head: head.to_owned(), parts: Vec::new(), kept: Kept::default() };
     let last_run = LastRun::read(Some(stored), &settings(&[]), NOW, [0; 16]).unwrap();
     assert_eq!(begins(&last_run, Stream::AdminAudits), NOW);
 }

@@ -13,6 +13,18 @@ pub(super) const MOST_PENDING: usize = 256;
 /// How often the number of items asked for is halved at most: from a thousand to eight.
 const MOST_HALVINGS: u32 = 7;
 
+/// How many pages a slice had, and what that says of the length of the next ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Density {
+    /// So few that slices may grow.
+    Sparse,
+    /// As many as it should.
+    Usual,
+    /// So many that slices are to be shorter: until the last page all that was delivered has to be remembered where it is met
+    /// again at once, and each call looks at it.
+    Dense,
+}
+
 /// Names an interval while it is being read, though others before it come and go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkId(u32);
@@ -157,16 +169,21 @@ impl Window {
         self.at(index, |interval| interval.doubted = true);
     }
 
-    /// The interval's last page is delivered. `sparse`: it had so few pages that slices may grow.
-    pub fn drained(&mut self, index: usize, sparse: bool) {
+    /// The interval's last page is delivered.
+    pub fn drained(&mut self, index: usize, density: Density) {
         if index < self.pending.len() {
             let interval = self.pending.remove(index);
             // What was too much once may do again.
             if self.smaller > 0 {
                 (self.smaller, self.full_page) = (self.smaller - 1, 0);
             }
-            if sparse && interval.length() >= self.slice {
-                self.slice = self.slice.times(2).min(LONGEST_SLICE);
+            match density {
+                Density::Sparse if interval.length() >= self.slice => {
+                    self.slice = self.slice.times(2).min(LONGEST_SLICE);
+                }
+                // Several of the same length that were read side by side say it once.
+                Density::Dense => self.slice = interval.length().half().max(SHORTEST).min(self.slice),
+                Density::Sparse | Density::Usual => {}
             }
         }
         // Intervals were split as they were read; only here may those merge that nobody reads.

@@ -31,7 +31,7 @@ fn the_watermark_stands_at_the_oldest_ground_that_is_owed() {
     assert_eq!(window.watermark(), at(0));
     window.take_up(at(100), window.frontier() - Span::secs(10));
     assert_eq!((window.watermark(), window.frontier()), (at(0), at(100)));
-    window.drained(0, false);
+    window.drained(0, Density::Usual);
     assert_eq!(window.watermark(), at(100));
 }
 
@@ -39,7 +39,7 @@ fn the_watermark_stands_at_the_oldest_ground_that_is_owed() {
 fn reading_the_overlap_again_does_not_move_the_watermark_back() {
     let mut window = Window::begin(at(0));
     window.take_up(at(100), window.frontier() - Span::secs(10));
-    window.drained(0, false);
+    window.drained(0, Density::Usual);
     window.take_up(at(160), window.frontier() - Span::secs(10));
     assert_eq!(ranges(&window), [(90, 100, 160)]);
     assert_eq!(window.watermark(), at(100));
@@ -51,7 +51,7 @@ fn reading_the_overlap_again_does_not_move_the_watermark_back() {
 fn half_of_an_overlap_owes_nothing_and_is_still_read() {
     let mut window = Window::begin(at(0));
     window.take_up(at(1_000), window.frontier() - Span::ZERO);
-    window.drained(0, false);
+    window.drained(0, Density::Usual);
     window.take_up(at(1_010), window.frontier() - Span::secs(100));
     assert!(window.halve(0));
     assert_eq!(ranges(&window), [(900, 955, 955), (955, 1_000, 1_010)]);
@@ -78,23 +78,39 @@ fn the_newest_slice_is_cut_off_at_the_end_and_the_oldest_at_the_start() {
     window.take_up(at(7 * 86_400), window.frontier() - Span::ZERO);
     let newest = window.cut_newest(0);
     assert_eq!(ranges(&window)[newest], (6 * 86_400, 6 * 86_400, 7 * 86_400));
-    window.drained(newest, false);
+    window.drained(newest, Density::Usual);
     let oldest = window.cut_oldest(window.oldest(at(0), true).unwrap());
     assert_eq!(ranges(&window)[oldest], (0, 0, 86_400));
 }
 
 #[test]
-fn slices_are_an_hour_at_first_and_twice_as_long_after_a_sparse_one() {
+fn slices_are_ten_minutes_at_first_and_twice_as_long_after_a_sparse_one() {
     let mut window = Window::begin(at(0));
     window.take_up(at(7 * 86_400), window.frontier() - Span::ZERO);
     let newest = window.cut_newest(0);
-    assert_eq!(ranges(&window)[newest], (167 * 3_600, 167 * 3_600, 168 * 3_600));
-    window.drained(newest, true);
+    assert_eq!(ranges(&window)[newest], (604_200, 604_200, 604_800));
+    window.drained(newest, Density::Sparse);
     let oldest = window.cut_oldest(0);
-    assert_eq!(ranges(&window)[oldest], (0, 0, 2 * 3_600));
-    window.drained(oldest, false);
+    assert_eq!(ranges(&window)[oldest], (0, 0, 1_200));
+    window.drained(oldest, Density::Usual);
     let oldest = window.cut_oldest(0);
-    assert_eq!(ranges(&window)[oldest], (2 * 3_600, 2 * 3_600, 4 * 3_600));
+    assert_eq!(ranges(&window)[oldest], (1_200, 1_200, 2_400));
+}
+
+#[test]
+fn dense_slices_that_were_read_side_by_side_make_the_next_ones_half_as_long_once() {
+    let mut window = Window::begin(at(0));
+    window.take_up(at(86_400), window.frontier() - Span::ZERO);
+    for _ in 0..3 {
+        let index = window.oldest(at(0), true).unwrap();
+        let slice = window.cut_oldest(index);
+        window.begin_work(slice).unwrap();
+    }
+    for _ in 0..3 {
+        window.drained(0, Density::Dense);
+    }
+    let oldest = window.cut_oldest(0);
+    assert_eq!(ranges(&window)[oldest], (1_800, 1_800, 2_100));
 }
 
 #[test]
@@ -126,7 +142,7 @@ fn what_the_origins_clock_has_not_reached_is_given_back() {
 fn what_was_left_to_a_tail_that_is_given_back_is_still_read() {
     let mut window = Window::begin(at(0));
     window.take_up(at(1_000), window.frontier() - Span::ZERO);
-    window.drained(0, false);
+    window.drained(0, Density::Usual);
     window.take_up(at(1_060), window.frontier() - Span::secs(600));
     window.take_up(at(1_120), window.frontier() - Span::secs(600));
     assert!(!window.prove(Some(at(1_000))));
@@ -174,7 +190,7 @@ fn a_clock_that_was_ahead_at_the_beginning_is_put_right() {
 fn what_the_next_interval_reads_again_is_left_to_it() {
     let mut window = Window::begin(at(0));
     window.take_up(at(1_000), window.frontier() - Span::ZERO);
-    window.drained(0, false);
+    window.drained(0, Density::Usual);
     window.take_up(at(1_060), window.frontier() - Span::secs(600));
     window.take_up(at(1_120), window.frontier() - Span::secs(600));
     assert_eq!(ranges(&window), [(400, 460, 460), (1_000, 1_000, 1_060), (460, 1_060, 1_120)]);
@@ -185,7 +201,7 @@ fn what_the_next_interval_reads_again_is_left_to_it() {
 fn intervals_that_merge_owe_no_more_than_before() {
     let mut window = Window::begin(at(0));
     window.take_up(at(10_000), window.frontier() - Span::ZERO);
-    window.drained(0, false);
+    window.drained(0, Density::Usual);
     window.take_up(at(10_010), window.frontier() - Span::secs(9_000));
     while window.pending().len() <= MOST_PENDING {
         let longest = (0..window.pending().len()).max_by_key(|i| window.pending()[*i].length()).unwrap();
@@ -221,7 +237,7 @@ fn a_query_that_replaces_several_owes_what_any_of_them_owes() {
     ahead.take_up(at(100), ahead.frontier() - Span::ZERO);
     let mut behind = Window::begin(at(0));
     behind.take_up(at(50), behind.frontier() - Span::ZERO);
-    behind.drained(0, false);
+    behind.drained(0, Density::Usual);
     let merged = Window::merged([&ahead, &behind]).unwrap();
     assert_eq!((merged.frontier(), ranges(&merged)), (at(50), vec![(0, 0, 50)]));
 }
@@ -230,7 +246,7 @@ fn a_query_that_replaces_several_owes_what_any_of_them_owes() {
 fn a_query_that_replaces_one_that_has_collected_is_not_begun_anew() {
     let mut ahead = Window::begin(at(0));
     ahead.take_up(at(100), ahead.frontier());
-    ahead.drained(0, false);
+    ahead.drained(0, Density::Usual);
     let merged = Window::merged([&ahead, &Window::begin(at(0))]).unwrap();
     assert_eq!((merged.start(), merged.frontier(), merged.is_fresh()), (at(0), at(0), false));
     assert!(Window::merged([&Window::begin(at(0))]).unwrap().is_fresh());
@@ -278,7 +294,7 @@ proptest! {
                 Move::Drain(i) => {
                     if let Some(interval) = window.interval(i) {
                         drained.push((interval.from, interval.to));
-                        window.drained(i, i % 2 == 0);
+                        window.drained(i, if i % 2 == 0 { Density::Sparse } else { Density::Usual });
                     }
                 }
             }
@@ -309,7 +325,7 @@ fn a_reset_beyond_what_would_be_read_again_is_a_gap_from_there_on() {
     window.take_up(at(10_000), at(0));
     window.prove(None);
     window.settle(Span::secs(600), at(0));
-    window.drained(0, false);
+    window.drained(0, Density::Usual);
     assert_eq!(window.reset(at(9_900)).iter().map(|g| (g.from, g.to)).collect::<Vec<_>>(), [(at(9_400), at(9_900))]);
 }
 
@@ -328,7 +344,7 @@ fn near_rereads_and_one_when_it_is_as_old_as_the_overlap_leave_nothing_out() {
             for second in (interval.from - at(0)).as_millis() / 1_000..(interval.to - at(0)).as_millis() / 1_000 {
                 reads[usize::try_from(second).unwrap()].push(now);
             }
-            window.drained(0, false);
+            window.drained(0, Density::Usual);
         }
     }
     for (second, times) in reads.iter().enumerate().take(3_000) {

@@ -75,6 +75,7 @@ async fn a_part_never_changes_under_its_name_and_is_small() {
         for LastRunPart { name, body } in batch.last_run.parts {
             let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             assert!(name.len() <= 64 && name.bytes().all(is_name), "{name}");
+            let body = body.unwrap();
             assert!(body.len() <= 64 * 1024);
             let before = known.insert(name, body.clone());
             assert!(before.is_none_or(|before| before == body));
@@ -281,7 +282,7 @@ async fn a_damaged_or_newer_one_is_a_failure_and_never_a_silent_start() {
     damaged.push(LastRun { head: good.head.replace("\"form\":2", "\"form\":3"), ..good.clone() });
     damaged.push(head(cortex("soon", "")));
     let mut changed = good.clone();
-    let body = &mut changed.parts[0].body;
+    let body = changed.parts[0].body.as_mut().unwrap();
     let last = body.pop().unwrap();
     body.push(if last == 'A' { 'B' } else { 'A' });
     damaged.push(changed);
@@ -310,7 +311,7 @@ async fn the_one_that_the_first_release_wrote_is_read() {
     let golden =
         |name: &str| std::fs::read_to_string(format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let parts: Vec<(String, String)> = serde_json::from_str(&golden("last-run-1.parts.json")).unwrap();
-    let parts = parts.into_iter().map(|(name, body)| LastRunPart { name, body }).collect();
+    let parts = parts.into_iter().map(|(name, body)| LastRunPart { name, body: Some(body) }).collect();
     let stored = LastRun { head: golden("last-run-1.json"), parts };
     let tenant = Simulated::start(TenantSettings::default()).await;
     let written: serde_json::Value = serde_json::from_str(&stored.head).unwrap();

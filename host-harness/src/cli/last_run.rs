@@ -84,7 +84,9 @@ async fn answer(
         Action::Show => session.state.load()?,
         Action::Reset { stream, .. } => {
             let mut writer = session.state.writer()?;
-            let stored = writer.load()?;
+            writer.load()?;
+            // Nobody else writes now; with the texts of all parts, of which the change may need any.
+            let stored = session.state.load()?;
             let changed = tenant.change_last_run(stored.as_ref(), &Reset { stream, since }).await?;
             let changed = changed.map_err(|failure| CliError::plugin(failure).placed(config))?;
             tell(writer.store(&changed)?.as_deref(), "changed");
@@ -170,7 +172,7 @@ struct CopiedPart {
 
 impl From<CopiedLastRun> for LastRun {
     fn from(copied: CopiedLastRun) -> Self {
-        let parts = copied.parts.into_iter().map(|part| LastRunPart { name: part.name, body: part.body });
+        let parts = copied.parts.into_iter().map(|part| LastRunPart { name: part.name, body: Some(part.body) });
         Self { head: copied.head, parts: parts.collect() }
     }
 }
@@ -293,7 +295,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("last-run.json");
         let last_run =
-            LastRun { head: "head".into(), parts: vec![LastRunPart { name: "a".into(), body: "body".into() }] };
+            LastRun { head: "head".into(), parts: vec![LastRunPart { name: "a".into(), body: Some("body".into()) }] };
         let copy = as_json(&LastRunView { last_run: last_run.clone(), streams: Vec::new() });
         std::fs::write(&file, copy.to_string()).unwrap();
         assert_eq!(import(&file).unwrap(), last_run);

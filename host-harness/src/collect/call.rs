@@ -1,11 +1,12 @@
 //! One call, what is done with its outcome, and what comes after it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::told::Told;
 use super::{CollectError, Collector, End, ReAudit, Round, RoundEnd, Totals, What};
 use crate::log::Level;
-use crate::runtime::{Batch, Failure, FetchRequest, Next, ReRead, Retry, RuntimeError, TimeRange, in_words};
+use crate::runtime::{Batch, Failure, FetchRequest, LastRun, Next, ReRead, Retry, RuntimeError, TimeRange, in_words};
 
 /// Calls in a row that may bring nothing new, neither an event nor another last-run, before the round ends: one may be an
 /// accident, two a bad moment.
@@ -92,7 +93,8 @@ impl Collector<'_> {
         if work.what == What::Collect {
             self.totals.calls += 1;
         }
-        let after = match self.tenant.fetch_events(self.last_run.as_ref(), &request).await {
+        let parts = self.state.parts();
+        let after = match self.tenant.fetch_events_since(self.last_run.as_ref(), parts, &request).await {
             Ok(Ok(batch)) => {
                 let next = self.record(batch, work)?;
                 return Ok(self.after_batch(next, &mut work.patience, pace));
@@ -128,7 +130,7 @@ impl Collector<'_> {
             self.state.delivering(&batch.last_run, self.sinks.begin(), is_expecting)?;
         }
         self.sinks.deliver(&batch.events)?;
-        let is_changed = self.last_run.as_ref() != Some(&batch.last_run);
+        let is_changed = self.last_run.as_ref().is_none_or(|before| !is_same(before, &batch.last_run));
         if is_changed {
             self.state.store(&batch.last_run)?;
         }
@@ -145,7 +147,7 @@ impl Collector<'_> {
         } else {
             work.patience.barren += 1;
         }
-        self.last_run = Some(batch.last_run);
+        self.last_run = Some(without_texts(batch.last_run));
         work.totals.add(&batch.reports);
         if work.what == What::Collect {
             self.totals.add(&batch.reports);
@@ -223,6 +225,18 @@ impl Collector<'_> {
         self.tenant.log().write(Level::Error, code, &format!("a re-audit is given up: {error}"), &[]);
         After::Over(failed(code, error.to_string()), Duration::ZERO)
     }
+}
+
+/// Whether both say the same. A name of a part stands for its text.
+fn is_same(one: &LastRun, other: &LastRun) -> bool {
+    let names = |last_run: &LastRun| last_run.parts.iter().map(|part| part.name.clone()).collect::<BTreeSet<_>>();
+    one.head == other.head && names(one) == names(other)
+}
+
+/// What is stored is on the disk; in memory its names are enough.
+fn without_texts(mut last_run: LastRun) -> LastRun {
+    last_run.parts.iter_mut().for_each(|part| part.body = None);
+    last_run
 }
 
 fn failed(code: &str, text: String) -> RoundEnd {

@@ -14,6 +14,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::bindings::siem::plugin::{host, secrets, settings};
 use super::bindings::{Plugin, siem};
+use super::bounds::is_part_name;
 use super::clock::{Clock, Random};
 use super::output::Output;
 use crate::log::{Level, Log};
@@ -56,13 +57,21 @@ pub(super) struct Guest {
     hooks: Hooks,
     table: ResourceTable,
     services: Arc<Services>,
+    parts: Option<Arc<dyn Parts>>,
     pub(super) memory: Memory,
     pub(super) errors: Output,
 }
 
+/// Texts of parts of a last-run that are not handed to a call: it asks for those that it needs.
+pub trait Parts: Send + Sync {
+    /// The text that is stored under this name; none: there is none, or it cannot be read. The plugin sees by the name whether it
+    /// is the right one.
+    fn text(&self, name: &str) -> Option<String>;
+}
+
 impl Guest {
     /// For call number `call`: no environment, arguments, files or sockets.
-    pub(super) fn new(services: Arc<Services>, call: u64) -> Self {
+    pub(super) fn new(services: Arc<Services>, call: u64, parts: Option<Arc<dyn Parts>>) -> Self {
         let errors = Output::new("plugin-stderr", services.plugin_log.clone());
         let mut wasi = WasiCtx::builder();
         wasi.stdout(Output::new("plugin-stdout", services.plugin_log.clone()))
@@ -93,6 +102,7 @@ impl Guest {
             memory: Memory::new(services.memory),
             errors,
             services,
+            parts,
         }
     }
 }
@@ -205,6 +215,10 @@ impl host::Host for Guest {
 
     fn stopping(&mut self) -> bool {
         self.services.stop.is_requested()
+    }
+
+    fn part(&mut self, name: String) -> Option<String> {
+        self.parts.as_ref().filter(|_| is_part_name(&name))?.text(&name)
     }
 }
 

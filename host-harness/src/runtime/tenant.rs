@@ -10,7 +10,7 @@ use wasmtime::Store;
 
 use super::bounds::{self, Unsound};
 use super::clock::{Clock, Random};
-use super::guest::{Guest, Instance, Services};
+use super::guest::{Guest, Instance, Parts, Services};
 use super::{
     Batch, Command, Description, Failure, FetchRequest, Finding, LastRun, LastRunView, Outcome, Plugin, Reset,
     RuntimeError,
@@ -257,9 +257,12 @@ pub struct Tenant {
 
 /// Makes one call: a fresh store and instance, the call within its time, the error in words.
 macro_rules! call {
-    ($tenant:expr, $name:literal, $limit:expr, |$instance:ident, $store:ident| $call:expr) => {{
+    ($tenant:expr, $name:literal, $limit:expr, |$instance:ident, $store:ident| $call:expr) => {
+        call!($tenant, None, $name, $limit, |$instance, $store| $call)
+    };
+    ($tenant:expr, $parts:expr, $name:literal, $limit:expr, |$instance:ident, $store:ident| $call:expr) => {{
         let limit: Duration = $tenant.services.most_time.min($limit);
-        let mut store = $tenant.store();
+        let mut store = $tenant.store($parts);
         let called = {
             let $store = &mut store;
             let work = async move {
@@ -309,8 +312,31 @@ impl Tenant {
         last_run: Option<&LastRun>,
         request: &FetchRequest,
     ) -> Result<Result<Batch, Failure>, RuntimeError> {
+        self.fetch(last_run, None, request).await
+    }
+
+    /// The same of a last-run whose parts stay where they are stored.
+    ///
+    /// # Errors
+    /// As [`fetch_events`](Self::fetch_events).
+    pub async fn fetch_events_since(
+        &self,
+        last_run: Option<&LastRun>,
+        parts: Arc<dyn Parts>,
+        request: &FetchRequest,
+    ) -> Result<Result<Batch, Failure>, RuntimeError> {
+        self.fetch(last_run, Some(parts), request).await
+    }
+
+    async fn fetch(
+        &self,
+        last_run: Option<&LastRun>,
+        parts: Option<Arc<dyn Parts>>,
+        request: &FetchRequest,
+    ) -> Result<Result<Batch, Failure>, RuntimeError> {
         let budget = Duration::from_millis(request.budget_ms.unwrap_or(DEFAULT_BUDGET_MS).into());
-        let fetched = call!(self, "fetch-events", budget + FETCH_MARGIN, |plugin, store| plugin
+        let limit = budget + FETCH_MARGIN;
+        let fetched = call!(self, parts, "fetch-events", limit, |plugin, store| plugin
             .siem_plugin_collector()
             .call_fetch_events(store, last_run, request))?;
         sound("fetch-events", fetched, |batch| bounds::batch(batch, &self.streams))
@@ -391,10 +417,10 @@ impl Tenant {
         tokio::time::sleep(GRACE).await;
     }
 
-    fn store(&self) -> Store<Guest> {
+    fn store(&self, parts: Option<Arc<dyn Parts>>) -> Store<Guest> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         self.services.plugin_log.renew();
-        let mut store = Store::new(&self.plugin.engine, Guest::new(Arc::clone(&self.services), number));
+        let mut store = Store::new(&self.plugin.engine, Guest::new(Arc::clone(&self.services), number, parts));
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(COPIED_BYTES);
         // At each tick the call lets others run, so that a timeout around it is met even by a loop without I/O. Ticks are real

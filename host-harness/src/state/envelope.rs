@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::runtime::LastRun;
+use crate::runtime::{LastRun, LastRunPart};
 
 /// The form that this program writes. It reads all forms up to this one.
 pub(super) const FORMAT: u64 = 1;
@@ -44,11 +44,15 @@ struct Form {
 }
 
 impl Envelope {
-    pub(super) fn of(last_run: &LastRun) -> Self {
-        let parts: BTreeMap<String, String> =
-            last_run.parts.iter().map(|part| (part.name.clone(), checksum(part.body.as_bytes()))).collect();
+    /// `known`: names and checksums of parts that came without their texts; the error is the name of one that is not.
+    pub(super) fn of(last_run: &LastRun, known: &BTreeMap<String, String>) -> Result<Self, String> {
+        let mut parts = BTreeMap::new();
+        for LastRunPart { name, body } in &last_run.parts {
+            let sum = body.as_ref().map(|body| checksum(body.as_bytes()));
+            parts.insert(name.clone(), sum.or_else(|| known.get(name).cloned()).ok_or_else(|| name.clone())?);
+        }
         let checksum = whole(&last_run.head, &parts);
-        Self { format: FORMAT, checksum, parts, head: last_run.head.clone() }
+        Ok(Self { format: FORMAT, checksum, parts, head: last_run.head.clone() })
     }
 
     pub(super) fn parse(text: &[u8]) -> Result<Self, Fault> {

@@ -8,8 +8,13 @@ use std::fs;
 use super::*;
 
 fn last_run(head: &str, parts: &[(&str, &str)]) -> LastRun {
-    let parts = parts.iter().map(|(name, body)| LastRunPart { name: (*name).into(), body: (*body).into() });
+    let parts = parts.iter().map(|(name, body)| LastRunPart { name: (*name).into(), body: Some((*body).into()) });
     LastRun { head: head.into(), parts: parts.collect() }
+}
+
+fn names_of(last_run: &LastRun) -> LastRun {
+    let part = |part: &LastRunPart| LastRunPart { body: None, ..part.clone() };
+    LastRun { head: last_run.head.clone(), parts: last_run.parts.iter().map(part).collect() }
 }
 
 struct Folder {
@@ -49,7 +54,24 @@ fn what_one_process_stores_the_next_one_reads() {
     let stored = last_run("head", &[("a-1", "body a"), ("b-2", "body b")]);
     folder.state.writer().unwrap().store(&stored).unwrap();
     assert_eq!(folder.state.load().unwrap(), Some(stored.clone()));
-    assert_eq!(folder.state.writer().unwrap().load().unwrap(), Some(stored));
+    let mut writer = folder.state.writer().unwrap();
+    assert_eq!(writer.load().unwrap(), Some(names_of(&stored)));
+    let texts = ["a-1", "b-2", "c"].map(|name| writer.parts().text(name));
+    assert_eq!(texts, [Some("body a".to_owned()), Some("body b".to_owned()), None]);
+}
+
+#[test]
+fn a_part_that_is_stored_needs_no_text_and_one_that_is_not_does() {
+    let folder = Folder::new();
+    let mut writer = folder.state.writer().unwrap();
+    writer.store(&last_run("1", &[("a", "a"), ("b", "b")])).unwrap();
+    let mut next = last_run("2", &[("b", ""), ("c", "c")]);
+    next.parts[0].body = None;
+    writer.store(&next).unwrap();
+    assert_eq!(folder.state.load().unwrap(), Some(last_run("2", &[("b", "b"), ("c", "c")])));
+    next.parts[0].name = "d".into();
+    assert!(matches!(writer.store(&next), Err(StateError::PartText(name)) if name == "d"));
+    assert_eq!(folder.state.load().unwrap(), Some(last_run("2", &[("b", "b"), ("c", "c")])));
 }
 
 #[test]

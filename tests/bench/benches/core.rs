@@ -11,7 +11,7 @@ use cisco_webex_plugin::api::Api;
 use cisco_webex_plugin::budget::{Budget, Spent};
 use cisco_webex_plugin::effect::Response;
 use cisco_webex_plugin::item::Identity;
-use cisco_webex_plugin::last_run::LastRun;
+use cisco_webex_plugin::last_run::{Kept, LastRun};
 use cisco_webex_plugin::link;
 use cisco_webex_plugin::oauth::tokens::{Stored as StoredTokens, Token, Tokens};
 use cisco_webex_plugin::page::Page;
@@ -138,7 +138,7 @@ fn segments() -> Vec<Segment> {
 }
 
 fn seen() -> Seen {
-    let mut seen = Seen::from_segments(segments(), 0);
+    let mut seen = Seen::from_segments(segments(), 0, Kept::default());
     seen.open(|_, _| true).unwrap();
     seen
 }
@@ -184,7 +184,7 @@ fn settings() -> Settings {
 fn last_run(settings: &Settings) -> LastRun {
     let mut last_run = LastRun::begin(settings, NOW, [7; 16]);
     last_run.prepare(Stream::Events, settings, NOW);
-    last_run.streams.get_mut(&Stream::Events).unwrap().seen = Seen::from_segments(segments(), 0);
+    last_run.streams.get_mut(&Stream::Events).unwrap().seen = Seen::from_segments(segments(), 0, Kept::default());
     last_run
 }
 

@@ -8,7 +8,7 @@ use webex_bench::case::Case;
 use webex_bench::ci::{self, Baseline};
 use webex_bench::error::BenchError;
 use webex_bench::machine::Machine;
-use webex_bench::plan::{Extent, Planned, RUNS};
+use webex_bench::plan::{self, Extent, Planned, RUNS};
 use webex_bench::results::{self, Results};
 use webex_bench::subject::collector::Program;
 use webex_bench::subject::{self, Subject};
@@ -74,9 +74,36 @@ struct One {
     /// The tenant compresses what it sends
     #[arg(long)]
     gzip: bool,
+    /// A case of the table of bars instead, by the collector
+    #[arg(long, value_enum, conflicts_with_all = ["subject", "events", "latency", "gzip"])]
+    bar: Option<Named>,
     /// Runs, of which the median is told
     #[arg(long, default_value_t = RUNS)]
     runs: usize,
+}
+
+/// A case that has a name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Named {
+    /// Three streams of 100,000 events at 50 ms a call
+    Drain,
+    /// More than three minutes at 300 requests a minute and user
+    Limited,
+    /// 2,000 events a second for three minutes
+    Live,
+    /// A start with nothing to collect
+    Start,
+}
+
+impl Named {
+    fn case(self) -> Case {
+        match self {
+            Self::Drain => plan::drain(Subject::Collector),
+            Self::Limited => plan::limited(),
+            Self::Live => plan::live(),
+            Self::Start => plan::start(Subject::Collector),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -108,7 +135,11 @@ fn measure_table(extent: Extent) -> Result<(), BenchError> {
 
 fn measure_one(one: &One) -> Result<(), BenchError> {
     let case = |subject: &Subject| Case { gzip: one.gzip, ..Case::backlog(*subject, one.events, one.latency) };
-    let group = one.subject.iter().map(|subject| Planned { case: case(subject), runs: one.runs }).collect();
+    let cases = match one.bar {
+        Some(bar) => vec![bar.case()],
+        None => one.subject.iter().map(case).collect(),
+    };
+    let group = cases.into_iter().map(|case| Planned { case, runs: one.runs }).collect();
     let rows = table::measure_group(group, &Program::find()?)?;
     print!("{}", table::rows(&Results { machine: Machine::here(), rows }));
     Ok(())

@@ -3,7 +3,7 @@
 #[cfg(feature = "host")]
 use std::path::Path;
 
-use cisco_webex_plugin::last_run::{LastRun, Stored};
+use cisco_webex_plugin::last_run::{Kept, LastRun, Stored};
 use cisco_webex_plugin::settings::Settings;
 use cisco_webex_plugin::stream::Stream;
 #[cfg(feature = "host")]
@@ -27,11 +27,11 @@ pub(crate) fn last_run(bytes: &[u8]) {
     let mut texts = bytes.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
     let head = texts.next().unwrap_or_default();
     let mut parts = Vec::new();
-    while let Some(pair) = texts.next().zip(texts.next()) {
-        parts.push(pair);
+    while let Some((name, text)) = texts.next().zip(texts.next()) {
+        parts.push((name, Some(text)));
     }
     let read = |stored| LastRun::read(Some(stored), &settings, NOW, [7; 16]).and_then(LastRun::checked);
-    let Ok(mut last_run) = read(Stored { head, parts }) else { return };
+    let Ok(mut last_run) = read(Stored { head, parts, kept: Kept::default() }) else { return };
     for stream in Stream::ALL {
         last_run.prepare(stream, &settings, NOW);
     }

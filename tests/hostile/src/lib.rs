@@ -113,7 +113,7 @@ impl collector::Guest for Hostile {
             body: body.to_owned(),
         };
         let sound = || event("1", "events", "{}");
-        let part = |name: &str, bytes: usize| LastRunPart { name: name.to_owned(), body: "x".repeat(bytes) };
+        let part = |name: &str, bytes: usize| LastRunPart { name: name.to_owned(), body: Some("x".repeat(bytes)) };
         let (mut events, mut parts, mut head) = (vec![sound()], Vec::new(), "{}".to_owned());
         let mut next = collector::Next::Idle;
         match mode::get() {

@@ -8,6 +8,7 @@ mod job;
 mod secrets;
 mod settle;
 mod task;
+mod texts;
 
 use std::rc::Rc;
 
@@ -29,6 +30,7 @@ use crate::trace::{Detail, Trace};
 use component::Machine;
 use secrets::Secrets;
 use task::{Ended, Plan, Task};
+use texts::Texts;
 
 /// The organization, as its bare UUID.
 pub const ORG: &str = "7d9b2c54-0000-4000-8000-000000000001";
@@ -84,6 +86,7 @@ pub struct World<'a> {
     knobs: Knobs,
     settings: Rc<Settings>,
     stored: Option<Stored>,
+    texts: Texts,
     ledger: Ledger,
     trace: Trace,
     /// Calls in a row that changed nothing and were told to call again at once.
@@ -199,6 +202,7 @@ impl<'a> World<'a> {
             knobs: scenario.knobs.clone(),
             settings: Rc::new(settings),
             stored: None,
+            texts: Texts::default(),
             ledger: Ledger::new(scenario),
             trace: Trace::new(detail),
             barren: 0,

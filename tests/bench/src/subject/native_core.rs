@@ -12,7 +12,7 @@ use cisco_webex_plugin::effect::{
 use cisco_webex_plugin::event::Event;
 use cisco_webex_plugin::failure::Failure;
 use cisco_webex_plugin::fetch::{self, FetchRequest, Next};
-use cisco_webex_plugin::last_run::Stored;
+use cisco_webex_plugin::last_run::{Kept, Stored};
 use cisco_webex_plugin::secret::{Revision, Secret, SecretName, Versioned};
 use cisco_webex_plugin::settings::Settings;
 use cisco_webex_plugin::stream::User;
@@ -40,6 +40,8 @@ pub(super) async fn run(access: &Access) -> Result<(), SubjectError> {
     let mut core = Core { webex: Webex::new(), secrets: Secrets::of(access) };
     let mut writer = State::at(Path::new("webex-state")).writer()?;
     let (mut sinks, _) = Sinks::open([EVENTS])?;
+    let on_disk = writer.parts();
+    let kept = Kept::by(move |name| on_disk.text(name));
     let mut stored: Option<Stored> = None;
     let request = FetchRequest { budget: Some(BUDGET), ..FetchRequest::default() };
     let mut barren = 0;
@@ -52,7 +54,9 @@ pub(super) async fn run(access: &Access) -> Result<(), SubjectError> {
         }
         barren = if batch.events.is_empty() { barren + 1 } else { 0 };
         record(&mut writer, &mut sinks, batch.events, &batch.last_run)?;
-        stored = Some(batch.last_run);
+        // As the host: what is on the disk is asked for if need be.
+        let parts = batch.last_run.parts.into_iter().map(|(name, _)| (name, None)).collect();
+        stored = Some(Stored { head: batch.last_run.head, parts, kept: kept.clone() });
         match batch.next {
             Next::Idle => return Ok(()),
             Next::Now if barren < BARREN_CALLS => {}

@@ -141,8 +141,9 @@ fn stored(stored: &Stored) -> Result<(), Violation> {
     }
     for (name, body) in &stored.parts {
         let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        if body.len() > MOST_PART || name.is_empty() || name.len() > MOST_NAME || !is_name {
-            return fail(Invariant::I7, format!("part `{name}` of last-run has {} bytes", body.len()));
+        let length = body.as_ref().map_or(0, String::len);
+        if length > MOST_PART || name.is_empty() || name.len() > MOST_NAME || !is_name {
+            return fail(Invariant::I7, format!("part `{name}` of last-run has {length} bytes"));
         }
     }
     Ok(())

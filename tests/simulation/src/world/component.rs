@@ -26,6 +26,7 @@ use tokio::time::Instant;
 
 use super::agenda::Agenda;
 use super::task::{Ended, Outcome, Plan, SIGN_IN_LINK, Task};
+use super::texts::Texts;
 use super::{Served, World, account};
 use crate::oracle::{Invariant, Violation};
 use crate::scenario::{Crash, Deed, Knobs};
@@ -74,7 +75,7 @@ impl Machine {
             self.clock.set(now.as_millis());
             let builder = plugin()?.tenant().settings(knobs.pairs()).clock(self.clock.clone());
             let tenant = builder.random(Random::Seeded(0)).open().await.map_err(|error| broken(error.to_string()))?;
-            let mut stored = stored.map(convert::last_run);
+            let mut stored = stored.map(convert::whole);
             for stream in streams {
                 let change = host::Reset { stream: Some(stream.name().to_owned()), since: since.as_millis() };
                 let changed = tenant.change_last_run(stored.as_ref(), &change).await;
@@ -272,9 +273,10 @@ impl World<'_> {
     ) -> Result<(), Violation> {
         let (errand, reply) = match due {
             Due::Begin(index) => {
-                let tenant = Rc::clone(&self.tenant);
+                let (stored, texts) = (self.stored.clone(), self.texts.clone());
                 if let Some(run) = runs.get_mut(index) {
-                    run.running = Some(Box::pin(perform(run.tenant, run.task.clone(), self.stored.clone(), tenant)));
+                    let tenant = Rc::clone(&self.tenant);
+                    run.running = Some(Box::pin(perform(run.tenant, run.task.clone(), stored, texts, tenant)));
                 }
                 return Ok(());
             }
@@ -341,13 +343,15 @@ async fn perform(
     tenant: &Tenant,
     task: Task,
     stored: Option<Stored>,
+    texts: Texts,
     server: Rc<SimulatedTenant>,
 ) -> Result<Outcome, RuntimeError> {
     let user_argument = |user: User| ("user".to_owned(), user.name().to_owned());
     match task {
         Task::Fetch(request) => {
             let stored = stored.map(convert::last_run);
-            let fetched = tenant.fetch_events(stored.as_ref(), &convert::request(&request)).await?;
+            let request = convert::request(&request);
+            let fetched = tenant.fetch_events_since(stored.as_ref(), Arc::new(texts), &request).await?;
             Ok(Outcome::Fetched(fetched.map(convert::batch).map_err(convert::failure)))
         }
         Task::Test(user) => {

@@ -143,7 +143,7 @@ impl World<'_> {
         self.trace.bytes(batch.last_run.head.as_bytes());
         for (name, body) in &batch.last_run.parts {
             self.trace.bytes(name.as_bytes());
-            self.trace.bytes(body.as_bytes());
+            self.trace.bytes(body.as_deref().unwrap_or_default().as_bytes());
         }
         let state = self.read_back(&batch.last_run)?;
         self.ledger.judge(facts, &batch, &state)?;
@@ -157,7 +157,7 @@ impl World<'_> {
         };
         let takes_all = matches!(spec.sink, Sink::Takes | Sink::Late(_));
         if self.defect == Some(HostDefect::AcknowledgesBeforeTheSink) {
-            self.stored = Some(batch.last_run.clone());
+            self.stored = Some(self.texts.store(batch.last_run.clone()));
         }
         self.ledger.durable(facts, durable)?;
         if let Sink::Late(ms) = spec.sink {
@@ -167,7 +167,7 @@ impl World<'_> {
             self.trace.line(|| format!("         {durable} durable, not recorded"));
             return Ok(After::Failed);
         }
-        self.stored = Some(batch.last_run.clone());
+        self.stored = Some(self.texts.store(batch.last_run.clone()));
         self.ledger.recorded(facts, &batch, &state)?;
         Ok(After::Recorded(batch.next))
     }
@@ -175,7 +175,8 @@ impl World<'_> {
     /// What was written is what is read.
     fn read_back(&self, stored: &cisco_webex_plugin::last_run::Stored) -> Result<LastRun, Violation> {
         let now = Timestamp::from_millis(self.local_now());
-        let state = LastRun::read(Some(stored.clone()), &self.settings, now, [0; 16])
+        let with_texts = cisco_webex_plugin::last_run::Stored { kept: self.texts.kept(), ..stored.clone() };
+        let state = LastRun::read(Some(with_texts), &self.settings, now, [0; 16])
             .map_err(|error| Violation::new(Invariant::I10, format!("a last-run is not read back: {error}")))?;
         if state.clone().write() != *stored {
             return Err(Violation::new(Invariant::I10, "a last-run is read back as another one"));
@@ -227,7 +228,7 @@ impl World<'_> {
             Some(machine) => machine.reset(&self.knobs, self.stored.clone(), &streams, since, now)?,
         };
         self.read_back(&stored)?;
-        self.stored = Some(stored);
+        self.stored = Some(self.texts.store(stored));
         Ok(())
     }
 }

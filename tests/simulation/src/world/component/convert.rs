@@ -3,7 +3,7 @@
 use cisco_webex_plugin::event::Event;
 use cisco_webex_plugin::failure::{Code, Failure, Retry};
 use cisco_webex_plugin::fetch::{Batch, FetchRequest, Next, Report};
-use cisco_webex_plugin::last_run::Stored;
+use cisco_webex_plugin::last_run::{Kept, Stored};
 use cisco_webex_plugin::lateness::Lateness;
 use cisco_webex_plugin::stream::Stream;
 use cisco_webex_plugin::time::{Span, Timestamp};
@@ -42,14 +42,25 @@ pub(super) fn request(request: &FetchRequest) -> host::FetchRequest {
     }
 }
 
+/// As a host gives it to a call that may ask for texts.
 pub(super) fn last_run(stored: Stored) -> host::LastRun {
     let parts = stored.parts.into_iter().map(|(name, body)| host::LastRunPart { name, body });
     host::LastRun { head: stored.head, parts: parts.collect() }
 }
 
+/// As a host gives it to a call that may not.
+pub(super) fn whole(stored: Stored) -> host::LastRun {
+    let Stored { head, parts, kept } = stored;
+    let part = |(name, body): (String, Option<String>)| {
+        let body = body.or_else(|| kept.text(&name));
+        host::LastRunPart { name, body }
+    };
+    host::LastRun { head, parts: parts.into_iter().map(part).collect() }
+}
+
 pub(super) fn stored(last_run: host::LastRun) -> Stored {
     let parts = last_run.parts.into_iter().map(|part| (part.name, part.body));
-    Stored { head: last_run.head, parts: parts.collect() }
+    Stored { head: last_run.head, parts: parts.collect(), kept: Kept::default() }
 }
 
 pub(super) fn batch(batch: host::Batch) -> Batch {
