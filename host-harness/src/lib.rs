@@ -39,3 +39,5 @@ pub mod tenants;
 
 /// The component that this build was made with.
 pub const COMPONENT: &[u8] = include_bytes!(env!("PLUGIN_COMPONENT"));
+/// Its SHA-256, as `sha256sum` prints it.
+pub const COMPONENT_SHA256: &str = env!("PLUGIN_COMPONENT_SHA256");

@@ -16,6 +16,7 @@ mod guest;
 mod native;
 mod output;
 mod plugin;
+mod source;
 mod tenant;
 
 pub use bindings::exports::siem::plugin::collector::{
@@ -34,4 +35,5 @@ pub use failure::{in_words, time};
 pub use guest::Parts;
 pub use native::NativeCache;
 pub use plugin::{Imports, Plugin, Runtime};
+pub use source::Source;
 pub use tenant::{Tenant, TenantBuilder};

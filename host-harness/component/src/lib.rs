@@ -10,6 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use sha2::{Digest, Sha256};
+
 const TARGET: &str = "wasm32-wasip2";
 /// The profile in the workspace's `Cargo.toml` that is made for guests.
 const PROFILE: &str = "component";
@@ -25,7 +27,8 @@ pub struct Component<'a> {
     pub package: &'a str,
     /// Of its cargo features, with commas.
     pub features: &'a str,
-    /// The variable in which the crate of a build script finds the path of the file, by `env!`.
+    /// The variable in which the crate of a build script finds the path of the file, by `env!`; the same with `_SHA256` holds
+    /// its checksum.
     pub variable: &'a str,
 }
 
@@ -47,6 +50,9 @@ fn embed(root: &Path, component: Component<'_>) -> Result<(), String> {
     let kept = out.join(component.variable).with_extension("wasm");
     fs::copy(&built, &kept).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
     println!("cargo::rustc-env={}={}", component.variable, kept.display());
+    let bytes = fs::read(&kept).map_err(|error| format!("cannot read {}: {error}", kept.display()))?;
+    let checksum: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("cargo::rustc-env={}_SHA256={checksum}", component.variable);
     rerun_on_change(root, &built.with_extension("d"))
 }
 

@@ -1,14 +1,13 @@
 //! Which component runs, and whether it is the one that is meant.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::str::FromStr;
 
 use super::{CliError, Global};
-use crate::state;
+use crate::runtime::Source;
 
-/// A SHA-256, as `sha256sum` prints it.
+/// A SHA-256 that a person names, as `sha256sum` prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Checksum(String);
 
@@ -16,12 +15,6 @@ pub(super) struct Checksum(String);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 is 64 hexadecimal digits")]
 pub(super) struct NotAChecksum;
-
-impl Checksum {
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        Self(state::checksum(bytes))
-    }
-}
 
 impl FromStr for Checksum {
     type Err = NotAChecksum;
@@ -42,17 +35,18 @@ impl fmt::Display for Checksum {
 ///
 /// # Errors
 /// It cannot be read, or is not the one with the checksum of `--component-sha256`.
-pub(super) fn read(global: &Global) -> Result<Cow<'static, [u8]>, CliError> {
-    let Some(path) = &global.component else { return Ok(crate::COMPONENT.into()) };
+pub(super) fn read(global: &Global) -> Result<Source, CliError> {
+    let Some(path) = &global.component else { return Ok(Source::built_in()) };
     let bytes =
         fs::read(path).map_err(|source| CliError::File { action: "read the component", path: path.clone(), source })?;
-    match (&global.component_sha256, Checksum::of(&bytes)) {
-        (Some(expected), found) if *expected != found => Err(CliError::OtherComponent {
+    let source = Source::of(bytes);
+    match &global.component_sha256 {
+        Some(expected) if expected.0 != source.checksum() => Err(CliError::OtherComponent {
             path: path.clone(),
             expected: expected.to_string(),
-            found: found.to_string(),
+            found: source.checksum().to_owned(),
         }),
-        _ => Ok(bytes.into()),
+        _ => Ok(source),
     }
 }
 
@@ -64,9 +58,10 @@ mod tests {
     #[test]
     fn a_checksum_is_what_sha256sum_prints() {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(Checksum::of(b"abc").to_string(), text);
-        assert_eq!(text.parse(), Ok(Checksum::of(b"abc")));
-        assert_eq!(text.to_uppercase().parse(), Ok(Checksum::of(b"abc")));
+        let abc = Source::of(b"abc".to_vec());
+        assert_eq!(abc.checksum(), text);
+        assert_eq!(text.parse(), Ok(Checksum(text.to_owned())));
+        assert_eq!(text.to_uppercase().parse(), Ok(Checksum(text.to_owned())));
         for other in ["", "ba78", &text[1..], &format!("{text}0"), &format!("+{}", &text[1..]), &text.replace('b', "ä")]
         {
             assert_eq!(other.parse::<Checksum>(), Err(NotAChecksum), "{other}");

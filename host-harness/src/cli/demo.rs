@@ -41,7 +41,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
         output: options.output.clone(),
     };
     let log = session::log(global, progress.bars());
-    let outcome = demo::run(&component::read(global)?, &options, &log, &stop, |step| match step {
+    let outcome = demo::run(component::read(global)?.bytes(), &options, &log, &stop, |step| match step {
         Step::Words(words) => progress.tell(&words),
         Step::Collected(totals) => progress.show(totals),
     })

@@ -4,18 +4,17 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::component::Checksum;
 use super::{CliError, Exit, Global, component, output};
 use crate::runtime::{Description, Imports, Runtime, SettingKind};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
-    let bytes = component::read(global)?;
-    let checksum = Checksum::of(&bytes).to_string();
+    let source = component::read(global)?;
+    let (bytes, checksum) = (source.bytes(), source.checksum());
     let runtime = Runtime::new()?;
-    let (imports, described) = match runtime.load(&bytes) {
+    let (imports, described) = match runtime.load(bytes) {
         Ok(plugin) => (plugin.imports(), Ok(plugin.describe().await?)),
         // A component that this host cannot run can still be looked at.
-        Err(error) => (runtime.inspect(&bytes)?, Err(error)),
+        Err(error) => (runtime.inspect(bytes)?, Err(error)),
     };
     if global.json {
         let plugin = described.as_ref().ok().map(as_json);

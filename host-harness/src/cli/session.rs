@@ -19,7 +19,7 @@ const NATIVE: &str = "native";
 
 /// The component, compiled and checked.
 pub(super) fn plugin(global: &Global) -> Result<Plugin, CliError> {
-    Ok(Runtime::new()?.load(&component::read(global)?)?)
+    Ok(Runtime::new()?.load(component::read(global)?.bytes())?)
 }
 
 /// The same, compiled now or at an earlier start. `folder`: the state of the program as a whole; `key`: where the key is that

@@ -4,22 +4,30 @@
 //! was attested with that key, for this component, engine and version, and only as the bytes that were checked. Whatever is
 //! wrong with a file, the component is compiled as if there were none.
 
+mod image;
+
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write};
 use std::path::PathBuf;
+use std::str;
 use std::sync::Arc;
-use std::{fs, str};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::Source;
 use crate::durable;
 use crate::secrets::{Attestation, SealedFile};
+use image::Image;
 
 /// What a file begins with; a line with the attestation follows, then the code.
 const MAGIC: &[u8] = b"webex-collector native code 1 ";
 /// Bytes of that line at most.
-const MAX_LINE: usize = 256;
+const MAX_LINE: u64 = 256;
+/// Bytes that are read at a time: they are still in the cache when they are hashed and written on.
+const CHUNK: usize = 64 * 1024;
 
 /// A folder of native code.
 pub struct NativeCache {
@@ -34,8 +42,8 @@ impl NativeCache {
     }
 
     /// The place of a component's code.
-    pub(super) fn place(&self, engine: &Engine, component: &[u8]) -> Place {
-        Place { folder: self.folder.clone(), name: name(engine, component), keeper: Arc::clone(&self.keeper) }
+    pub(super) fn place(&self, engine: &Engine, source: &Source) -> Place {
+        Place { folder: self.folder.clone(), name: name(engine, source), keeper: Arc::clone(&self.keeper) }
     }
 }
 
@@ -49,23 +57,40 @@ pub(super) struct Place {
 impl Place {
     /// The compiled form, if it is there and can be trusted.
     pub(super) fn find(&self, engine: &Engine) -> Option<Component> {
-        let file = fs::read(self.path()).ok()?;
-        deserialize(engine, self.trusted(&file)?)
+        let mut image = Image::new();
+        self.read(&mut image)?;
+        load(image, engine)
     }
 
-    /// The code in the file, if it was attested with the key that is there now and others may not write here.
-    fn trusted<'f>(&self, file: &'f [u8]) -> Option<&'f [u8]> {
+    /// Writes the code in the file to `to`, if it was attested with the key that is there now and others may not write here. None:
+    /// what was written is not to be used.
+    fn read(&self, to: &mut impl Write) -> Option<()> {
         durable::folder(&self.folder).ok()?;
-        let line_end = memchr::memchr(b'\n', file.get(..MAX_LINE)?)?;
-        let (line, code) = (file.get(..line_end)?, file.get(line_end + 1..)?);
-        let attestation: Attestation = str::from_utf8(line.strip_prefix(MAGIC)?).ok()?.parse().ok()?;
-        self.keeper.has_attested(&attestation, &subject(&self.name, code)).ok()?.then_some(code)
+        let mut file = BufReader::with_capacity(CHUNK, File::open(self.path()).ok()?);
+        let mut line = Vec::new();
+        (&mut file).take(MAX_LINE).read_until(b'\n', &mut line).ok()?;
+        let line = line.strip_prefix(MAGIC)?.strip_suffix(b"\n")?;
+        let attestation: Attestation = str::from_utf8(line).ok()?.parse().ok()?;
+        let mut digest = Sha256::new();
+        loop {
+            let chunk = match file.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                chunk => chunk.ok()?,
+            };
+            if chunk.is_empty() {
+                break;
+            }
+            digest.update(chunk);
+            to.write_all(chunk).ok()?;
+            let length = chunk.len();
+            file.consume(length);
+        }
+        self.keeper.has_attested(&attestation, &subject(&self.name, digest)).ok()?.then_some(())
     }
 
     /// Keeps the compiled form, and nothing else in the folder. False: it is there, or cannot be kept, as long as there is no key.
     pub(super) fn keep(&self, compiled: &Component) -> bool {
-        let is_there = fs::read(self.path()).is_ok_and(|file| self.trusted(&file).is_some());
-        !is_there && self.write(compiled).is_some()
+        self.read(&mut io::sink()).is_none() && self.write(compiled).is_some()
     }
 
     fn path(&self) -> PathBuf {
@@ -74,7 +99,7 @@ impl Place {
 
     fn write(&self, compiled: &Component) -> Option<()> {
         let code = compiled.serialize().ok()?;
-        let attestation = self.keeper.attest(&subject(&self.name, &code)).ok()??;
+        let attestation = self.keeper.attest(&subject(&self.name, Sha256::new_with_prefix(&code))).ok()??;
         durable::folder(&self.folder).ok()?;
         // Of other versions, and what a crash has left on its way. Another process that writes just now compiles once more.
         for entry in self.folder.read_dir().ok()?.flatten() {
@@ -87,22 +112,22 @@ impl Place {
 }
 
 /// One for each component and each engine that would compile it otherwise.
-fn name(engine: &Engine, component: &[u8]) -> String {
+fn name(engine: &Engine, source: &Source) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{}-{:016x}.native", crate::state::checksum(component), hasher.finish())
+    format!("{}-{:016x}.native", source.checksum(), hasher.finish())
 }
 
 /// What is attested.
-fn subject(name: &str, code: &[u8]) -> Vec<u8> {
-    [b"native code\0", name.as_bytes(), b"\0", &Sha256::digest(code)[..]].concat()
+fn subject(name: &str, code: Sha256) -> Vec<u8> {
+    [b"native code\0", name.as_bytes(), b"\0", &code.finalize()[..]].concat()
 }
 
 #[allow(unsafe_code, reason = "native code can only be trusted, not checked")]
-fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
+fn load(image: Image, engine: &Engine) -> Option<Component> {
     // SAFETY: these bytes were made by `Component::serialize` of this program: their attestation was checked just now with a key
     // that only this account has. wasmtime itself refuses those of another version or configuration.
-    unsafe { Component::deserialize(engine, code) }.ok()
+    unsafe { image.load(engine) }
 }
 
 #[cfg(test)]
@@ -145,11 +170,11 @@ mod tests {
     }
 
     fn find(cache: &NativeCache, engine: &Engine, component: &[u8]) -> Option<Component> {
-        cache.place(engine, component).find(engine)
+        cache.place(engine, &Source::of(component.to_vec())).find(engine)
     }
 
     fn keep(cache: &NativeCache, world: &World, component: &[u8]) -> bool {
-        cache.place(&world.engine, component).keep(&world.compiled())
+        cache.place(&world.engine, &Source::of(component.to_vec())).keep(&world.compiled())
     }
 
     fn with_key(keeper: Arc<SealedFile>) -> Arc<SealedFile> {
@@ -192,7 +217,7 @@ mod tests {
             fs::write(&path, &changed).unwrap();
             assert!(find(&cache, &place.engine, EMPTY).is_none(), "byte {at}");
         }
-        for length in [0, MAGIC.len(), MAX_LINE, whole.len() - 1] {
+        for length in [0, MAGIC.len(), 256, whole.len() - 1] {
             fs::write(&path, whole.get(..length).unwrap()).unwrap();
             assert!(find(&cache, &place.engine, EMPTY).is_none(), "{length} bytes");
         }
@@ -201,7 +226,7 @@ mod tests {
 
         let foreign = place.cache(&with_key(place.keeper("foreign")));
         assert!(find(&foreign, &place.engine, EMPTY).is_none());
-        let renamed = path.with_file_name(name(&place.engine, b"another"));
+        let renamed = path.with_file_name(name(&place.engine, &Source::of(b"another".to_vec())));
         fs::rename(&path, renamed).unwrap();
         assert!(find(&cache, &place.engine, b"another").is_none());
     }

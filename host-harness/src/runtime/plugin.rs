@@ -13,7 +13,7 @@ use super::error::{causes, one_line};
 use super::guest::{Guest, linker};
 use super::native::{NativeCache, Place};
 use super::tenant::TenantBuilder;
-use super::{Command, Description, RuntimeError};
+use super::{Command, Description, RuntimeError, Source};
 
 /// How often a running plugin looks up and lets others run, and thus how late a deadline can be. The look-up costs a part of
 /// the plugin's speed at every loop, whatever this length is; an endless loop that nobody can end would cost more.
@@ -110,12 +110,12 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`load`](Self::load). That the cache cannot be used is none.
-    pub fn load_cached(&self, bytes: &[u8], cache: &NativeCache) -> Result<Plugin, RuntimeError> {
-        let place = cache.place(&self.engine, bytes);
+    pub fn load_cached(&self, source: &Source, cache: &NativeCache) -> Result<Plugin, RuntimeError> {
+        let place = cache.place(&self.engine, source);
         if let Some(component) = place.find(&self.engine) {
             return self.plugin(&component);
         }
-        let mut plugin = self.load(bytes)?;
+        let mut plugin = self.load(source.bytes())?;
         plugin.place = Some(Arc::new(place));
         plugin.keep();
         Ok(plugin)

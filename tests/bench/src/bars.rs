@@ -89,7 +89,7 @@ pub fn bars(results: &Results) -> Vec<Bar> {
             Row::cpu_us,
         ),
         ratio(
-            "process start to first request, warm, against a native program of the same HTTP stack",
+            "process start to first request, of a second start, against a native program of the same HTTP stack",
             "≤ 3 ×",
             3.0,
             plan::start(Collector),

@@ -30,6 +30,9 @@ pub struct Case {
     pub requests_a_minute: Option<usize>,
     /// It follows live events for so many seconds; none: it collects what is there and ends.
     pub follow_s: Option<u64>,
+    /// It has collected once before, which is not measured: it is signed in, and goes on where it stood.
+    #[serde(default)]
+    pub again: bool,
 }
 
 impl Case {
@@ -37,7 +40,7 @@ impl Case {
     pub fn backlog(subject: Subject, events: u64, latency_ms: u64) -> Self {
         let share = |index: u64| Supply::Backlog(events * (index + 1) / 3 - events * index / 3);
         let supply = [share(0), share(1), share(2)];
-        Self { subject, supply, latency_ms, gzip: false, requests_a_minute: None, follow_s: None }
+        Self { subject, supply, latency_ms, gzip: false, requests_a_minute: None, follow_s: None, again: false }
     }
 
     /// Events of a backlog; of live streams, those of a second.
@@ -85,6 +88,10 @@ impl Case {
             requests_a_minute: self.requests_a_minute,
         })?;
         let command = self.prepare(folder, &tenant, program)?;
+        if self.again {
+            measure(self.subject.name(), &Task { command: &command, folder, until: None })?;
+            tenant.forget()?;
+        }
         let until = self.follow_s.map(Duration::from_secs);
         let usage = measure(self.subject.name(), &Task { command: &command, folder, until })?;
         let report = tenant.report()?;

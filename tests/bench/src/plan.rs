@@ -51,9 +51,9 @@ pub fn live() -> Case {
     Case { supply, requests_a_minute: Some(LIMIT), follow_s: Some(180), ..Case::backlog(Subject::Collector, 0, 50) }
 }
 
-/// A start with nothing to collect.
+/// A start with nothing to collect, after an earlier run.
 pub fn start(subject: Subject) -> Case {
-    Case::backlog(subject, 0, 0)
+    Case { again: subject == Subject::Collector, ..Case::backlog(subject, 0, 0) }
 }
 
 /// The same events, compressed on the way.

@@ -36,13 +36,15 @@ pub fn measure_group(group: Vec<Planned>, program: &Program) -> Result<Vec<Row>,
             let outcome = row.case.run(program)?;
             let usage = &outcome.usage;
             eprintln!(
-                "{} {round}/{rounds}: {} events, {} s, {} ms of CPU, {} KiB, {} requests",
+                "{} {round}/{rounds}: {} events, {} s, {} ms of CPU, {} KiB, {} requests, the first after {} us{}",
                 in_words(&row.case),
                 outcome.events,
                 seconds(usage.wall_us),
                 usage.cpu_us / 1_000,
                 usage.peak_bytes / 1_024,
-                outcome.requests
+                outcome.requests,
+                outcome.first_request_us,
+                outcome.budget_used.map_or_else(String::new, |used| format!(", {:.1} % of the budget", used * 100.0))
             );
             row.outcomes.push(outcome);
         }

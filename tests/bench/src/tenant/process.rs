@@ -15,6 +15,8 @@ use crate::error::BenchError;
 
 /// The line that asks for a [`Report`].
 const REPORT: &str = "report";
+/// The line by which it forgets what it has seen; answered by a [`Report`].
+const FORGET: &str = "forget";
 /// The line that ends all live streams; answered by a [`Report`].
 const FREEZE: &str = "freeze";
 
@@ -69,6 +71,7 @@ pub fn serve(spec: &str) -> Result<(), BenchError> {
             for line in std::io::stdin().lines() {
                 match line.map_err(BenchError::tenant)?.as_str() {
                     FREEZE => asked.freeze(),
+                    FORGET => asked.forget(),
                     REPORT => {}
                     other => return Err(BenchError::tenant(format!("it does not know the line `{other}`"))),
                 }
@@ -142,6 +145,14 @@ impl TenantProcess {
     /// It has ended.
     pub fn freeze(&mut self) -> Result<Report, BenchError> {
         self.ask(FREEZE)
+    }
+
+    /// Forgets what it has seen of its clients.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn forget(&mut self) -> Result<Report, BenchError> {
+        self.ask(FORGET)
     }
 
     fn ask(&mut self, line: &str) -> Result<Report, BenchError> {

@@ -82,6 +82,11 @@ impl Tenant {
         }
     }
 
+    /// What was asked so far does not count.
+    pub(super) fn forget(&self) {
+        self.state().tally = Tally::new();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
