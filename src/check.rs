@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::effect::Io;
 use crate::failure::{Code, Failure};
+use crate::orgs::{self, Orgs};
 use crate::origin_clock::SKEW_WORTH_A_WARNING;
 use crate::page::Page;
 use crate::query::Query;
@@ -18,6 +19,9 @@ const PAGE: Span = Span::secs(3_600);
 
 /// How far back it looks for security audits if the hour has none: an organization in use has a sign-in in a week.
 const WEEK: Span = Span::days(7);
+
+/// Organizations of which a page is listed: a command has some requests a minute.
+const MOST_ORGS_ASKED: usize = 5;
 
 /// Difference of clocks that fails: Webex refuses what lies in its future, and what collecting holds back for its own
 /// lag is seconds.
@@ -135,47 +139,86 @@ async fn user_and_streams(io: &Io, settings: &Settings, user: User, deadline: Sp
     );
     let on = settings.streams();
     for stream in user.streams() {
-        findings.push(match &tokens {
-            _ if !on.contains(&stream) => Finding::ok(stream.name(), "off"),
+        match &tokens {
+            _ if !on.contains(&stream) => findings.push(Finding::ok(stream.name(), "off")),
             Err(failure) => {
                 let message = format!("not listed, for want of tokens of the {}", user.title());
-                Finding::fail(stream.name(), Failure { message, ..failure.clone().of_stream(stream) })
+                let failure = Failure { message, ..failure.clone().of_stream(stream) };
+                findings.push(Finding::fail(stream.name(), failure));
             }
-            Ok(_) => page(io, settings, &client, stream).await,
-        });
+            Ok(_) => findings.extend(of_stream(io, settings, &client, stream).await),
+        }
     }
     (findings, client.origin().local_ahead(io.now(), io.elapsed()))
 }
 
-/// Lists one item of the last hour.
-async fn page(io: &Io, settings: &Settings, client: &Client, stream: Stream) -> Finding {
-    match list_one(io, settings, client, stream, PAGE).await {
-        Ok(0) if stream == Stream::SecurityAudits => match list_one(io, settings, client, stream, WEEK).await {
-            Ok(0) => Finding::warn(
-                stream.name(),
-                "no-security-audits",
-                "Webex answers, but lists nothing of the last 7 days",
-                "if anybody has signed in since, the organization needs Pro Pack and the Control Hub setting \
-                 `Allow user authentication data` (Organization Settings); sign-ins are recorded from then on",
-            ),
-            Ok(_) => Finding::ok(stream.name(), "Webex lists events of the last 7 days, none of the last hour"),
-            Err(failure) => Finding::fail(stream.name(), failure),
+/// One finding; of audits of several organizations one for each.
+async fn of_stream(io: &Io, settings: &Settings, client: &Client, stream: Stream) -> Vec<Finding> {
+    let mut orgs: Vec<Option<String>> = match &settings.orgs {
+        Orgs::All if stream.needs_org() => match orgs::list_ids(io, settings, client).await {
+            Ok(ids) => ids.into_iter().map(Some).collect(),
+            Err(failure) => return vec![Finding::fail(stream.name(), failure.of_stream(stream))],
         },
-        Ok(0) => Finding::ok(stream.name(), "Webex answers, and lists nothing of the last hour"),
-        Ok(_) => Finding::ok(stream.name(), "Webex lists events of the last hour"),
-        Err(failure) => Finding::fail(stream.name(), failure),
+        orgs if stream.needs_org() => orgs.ids(&[]).iter().cloned().map(Some).collect(),
+        _ => Vec::new(),
+    };
+    let left = orgs.len().saturating_sub(MOST_ORGS_ASKED);
+    orgs.truncate(MOST_ORGS_ASKED);
+    if orgs.is_empty() {
+        orgs.push(None);
     }
+    let is_one = orgs.len() == 1;
+    let mut findings = Vec::new();
+    for org in &orgs {
+        let mut found = page(io, settings, client, stream, org.as_deref()).await;
+        if let Some(org) = org.as_ref().filter(|_| !is_one) {
+            found.text = format!("organization {org}: {}", found.text);
+        }
+        findings.push(found);
+    }
+    if left > 0 {
+        findings.push(Finding::ok(stream.name(), format!("{left} more organizations were not asked")));
+    }
+    findings
 }
 
-async fn list_one(io: &Io, settings: &Settings, client: &Client, stream: Stream, back: Span) -> Result<usize, Failure> {
+/// Lists one item of the last hour; of security audits also of the last week, where there may be none.
+async fn page(io: &Io, settings: &Settings, client: &Client, stream: Stream, org: Option<&str>) -> Finding {
+    for back in [PAGE, WEEK] {
+        match list_one(io, settings, client, stream, org, back).await {
+            Err(failure) => return Finding::fail(stream.name(), failure),
+            Ok(0) if stream == Stream::SecurityAudits => {}
+            Ok(0) => return Finding::ok(stream.name(), "Webex answers, and lists nothing of the last hour"),
+            Ok(_) if back == PAGE => return Finding::ok(stream.name(), "Webex lists events of the last hour"),
+            Ok(_) => {
+                return Finding::ok(stream.name(), "Webex lists events of the last 7 days, none of the last hour");
+            }
+        }
+    }
+    Finding::warn(
+        stream.name(),
+        "no-security-audits",
+        "Webex answers, but lists nothing of the last 7 days",
+        "if anybody has signed in since, the organization needs Pro Pack and the Control Hub setting \
+         `Allow user authentication data` (Organization Settings); sign-ins are recorded from then on",
+    )
+}
+
+async fn list_one(
+    io: &Io,
+    settings: &Settings,
+    client: &Client,
+    stream: Stream,
+    org: Option<&str>,
+    back: Span,
+) -> Result<usize, Failure> {
     let what = format!("listing {stream}");
-    if stream.needs_org() && settings.org.is_none() {
-        let remedy = "set it to the id of your organization; `cisco-webex-list-organizations` finds it";
-        return Err(Failure::setting("admin_org_id", "is missing", remedy).of_stream(stream));
+    if stream.needs_org() {
+        settings.orgs.required().map_err(|failure| failure.of_stream(stream))?;
     }
     let to = io.now() - settings.lag;
-    let lane = Lane { resource: None, filter: None };
-    let query = Query { settings, stream, lane: &lane, from: to - back, to };
+    let lane = Lane::default();
+    let query = Query { settings, org, stream, lane: &lane, from: to - back, to };
     let answer = client.get(query.first_page(1)).await;
     let response = answer.map_err(|trouble| trouble.failure(&what, stream.user(), io.now()).of_stream(stream))?;
     let page = Page::read(&response).map_err(|error| {

@@ -1,9 +1,11 @@
 //! `fetch-events`: one call, its streams side by side, its outcome one batch.
 //!
 //! `stream` says whether a stream may read and what came of it, `reading` what it reads and in which order, `slice` drains one
-//! slice page by page, `ask` asks for them, `restart` says what is done about one that cannot be read.
+//! slice page by page, `ask` asks for them, `restart` says what is done about one that cannot be read. `organizations` finds those that a
+//! partner's admin sees.
 
 mod ask;
+mod organizations;
 mod reading;
 mod restart;
 mod slice;
@@ -163,6 +165,22 @@ pub async fn fetch_events(
 ) -> Result<Batch, Failure> {
     let streams = streams_of(settings, request)?;
     let mut last_run = LastRun::read(stored, settings, io.now(), io.random())?;
+    let deadline = io.elapsed() + request.budget.unwrap_or(DEFAULT_BUDGET);
+    let budget = |user| {
+        let spent = last_run.users.get(&user).map(|state| state.spent.clone()).unwrap_or_default();
+        Rc::new(Budget::of_fetch(settings.max_requests, spent))
+    };
+    let budgets = [(User::Admin, budget(User::Admin)), (User::ComplianceOfficer, budget(User::ComplianceOfficer))];
+    let client = |(user, budget): &(User, Rc<Budget>)| {
+        let is_asked = streams.iter().any(|stream| stream.user() == *user);
+        is_asked.then(|| Client::new(io.clone(), settings, *user, deadline, Rc::clone(budget))).transpose()
+    };
+    let [admin, officer] = &budgets;
+    let (admin, officer) = (client(admin)?, client(officer)?);
+    let unlisted = match &admin {
+        Some(client) => organizations::look(&io, settings, client, &mut last_run).await?,
+        None => None,
+    };
     let mut first_gaps = Vec::new();
     let mut re_reads = Vec::new();
     for stream in &streams {
@@ -177,18 +195,6 @@ pub async fn fetch_events(
             state.open(settings.overlap)?;
         }
     }
-    let deadline = io.elapsed() + request.budget.unwrap_or(DEFAULT_BUDGET);
-    let budget = |user| {
-        let spent = last_run.users.get(&user).map(|state| state.spent.clone()).unwrap_or_default();
-        Rc::new(Budget::of_fetch(settings.max_requests, spent))
-    };
-    let budgets = [(User::Admin, budget(User::Admin)), (User::ComplianceOfficer, budget(User::ComplianceOfficer))];
-    let client = |(user, budget): &(User, Rc<Budget>)| {
-        let is_asked = streams.iter().any(|stream| stream.user() == *user);
-        is_asked.then(|| Client::new(io.clone(), settings, *user, deadline, Rc::clone(budget))).transpose()
-    };
-    let [admin, officer] = &budgets;
-    let (admin, officer) = (client(admin)?, client(officer)?);
     let max_events = request.max_events.unwrap_or(settings.max_fetch).max(1);
     let max_bytes = request.max_bytes.unwrap_or(DEFAULT_MAX_BYTES) / streams.len().max(1) as u64;
 
@@ -208,7 +214,7 @@ pub async fn fetch_events(
             max_events: max_events as usize,
             max_bytes,
             re_read: request.re_read.is_some(),
-            not_to_be_read: again.refused,
+            not_to_be_read: again.refused.or_else(|| unlisted.clone().filter(|_| stream.needs_org())),
             warning: again.shortened,
         };
         Some((call, state))

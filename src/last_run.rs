@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::budget::Spent;
 use crate::defect::{self, Defect};
 use crate::failure::{Code, Failure, Retry};
+use crate::orgs::{Listed, MOST_ORGS, Orgs};
 use crate::seen::{Seen, SeenKey, may_list};
 use crate::settings::{Lane, Settings};
 use crate::stream::{Stream, User};
@@ -72,8 +73,11 @@ impl Eq for Kept {}
 pub struct LastRun {
     /// Of which API the ids and links are.
     pub origin: String,
-    /// Of which organization; none: never configured.
+    /// The organization that was configured alone, first; none: there was never one, or there were several from the beginning.
+    /// Its queries and hashes do not name it.
     pub org: Option<String>,
+    /// All organizations that the admin sees, where they are what is read.
+    pub listed: Option<Listed>,
     /// When collecting began for the first stream.
     pub began: Timestamp,
     /// Of the seen sets.
@@ -98,6 +102,8 @@ pub struct UserState {
 pub struct StreamState {
     /// One for each query.
     pub lanes: Vec<LaneState>,
+    /// Of organizations that are not asked for now. If they are again, they go on where they stood.
+    pub resting: Vec<LaneState>,
     /// What was delivered.
     pub seen: Seen,
     /// What is listed from here on is all in `seen`; none: nothing was ever forgotten.
@@ -176,7 +182,8 @@ impl LastRun {
     pub fn begin(settings: &Settings, now: Timestamp, key: [u8; 16]) -> Self {
         Self {
             origin: settings.api.origin(),
-            org: settings.org.clone(),
+            org: settings.orgs.only().map(str::to_owned),
+            listed: None,
             began: now,
             key: SeenKey(key),
             users: BTreeMap::new(),
@@ -198,7 +205,7 @@ impl LastRun {
                 // An event from the future has moved it there; what happens until then is not to be missed.
                 let since = since.min(now);
                 last_run.began = last_run.began.min(since);
-                let lanes = settings.lanes(stream);
+                let lanes = last_run.lanes(stream, settings);
                 let lanes =
                     lanes.into_iter().map(|lane| LaneState { lane, window: Window::begin_at(since), re_read: None });
                 let state = StreamState { lanes: lanes.collect(), ..StreamState::default() };
@@ -211,14 +218,58 @@ impl LastRun {
         if last_run.origin != origin {
             return Err(LastRunError::ForeignOrigin { found: last_run.origin, configured: origin });
         }
-        match (&last_run.org, &settings.org) {
-            (Some(found), Some(configured)) if found != configured => {
-                return Err(LastRunError::ForeignOrg { found: found.clone(), configured: configured.clone() });
-            }
-            (None, Some(_)) => last_run.org.clone_from(&settings.org),
-            _ => {}
+        last_run.belongs_to(settings.orgs.ids(&[]))?;
+        if let Some(org) = settings.orgs.only().filter(|_| last_run.known_orgs().next().is_none()) {
+            last_run.org = Some(org.to_owned());
         }
         Ok(last_run)
+    }
+
+    /// Organizations of which something was read.
+    fn known_orgs(&self) -> impl Iterator<Item = &str> {
+        let lanes = self.streams.values().flat_map(|state| state.lanes.iter().chain(&state.resting));
+        self.org.iter().chain(lanes.filter_map(|lane| lane.lane.org.as_ref())).map(String::as_str)
+    }
+
+    /// Whether it is of one of these organizations at least, or of none yet.
+    fn belongs_to(&self, orgs: &[String]) -> Result<(), LastRunError> {
+        let Some(found) = self.known_orgs().next() else { return Ok(()) };
+        match orgs.first() {
+            Some(configured) if !self.known_orgs().any(|known| orgs.iter().any(|org| org == known)) => {
+                Err(LastRunError::ForeignOrg { found: found.to_owned(), configured: configured.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the organizations that Webex lists for the admin.
+    pub fn take_listed(&mut self, ids: Vec<String>, now: Timestamp) -> Result<(), LastRunError> {
+        self.belongs_to(&ids)?;
+        self.listed = Some(Listed { ids, at: now });
+        Ok(())
+    }
+
+    /// The queries that cover a stream: of audits those of each organization.
+    fn lanes(&self, stream: Stream, settings: &Settings) -> Vec<Lane> {
+        let lanes = settings.lanes(stream);
+        if !stream.needs_org() || settings.orgs == Orgs::None {
+            return lanes;
+        }
+        let ids = settings.orgs.ids(self.listed.as_ref().map_or(&[], |listed| &listed.ids));
+        let of = |org: &String| {
+            let org = Some(org).filter(|_| self.org.as_ref() != Some(org)).cloned();
+            lanes.iter().map(move |lane| Lane { org: org.clone(), ..lane.clone() }).collect::<Vec<_>>()
+        };
+        ids.iter().flat_map(of).collect()
+    }
+
+    /// Whose events a query lists; none: nobody has said.
+    pub fn org_of<'a>(&'a self, lane: &'a Lane, settings: &'a Settings) -> Option<&'a str> {
+        match &settings.orgs {
+            Orgs::None => None,
+            Orgs::One(org) => Some(org),
+            Orgs::Several(_) | Orgs::All => lane.org.as_deref().or(self.org.as_deref()),
+        }
     }
 
     /// The same with all that it holds looked at: for a person, who asks whether it is sound.
@@ -244,8 +295,10 @@ impl LastRun {
     pub fn prepare(&mut self, stream: Stream, settings: &Settings, now: Timestamp) -> Vec<Gap> {
         let mut gaps = Vec::new();
         let began = self.began;
+        let lanes = self.lanes(stream, settings);
         let state = self.streams.entry(stream).or_default();
         let mut old = std::mem::take(&mut state.lanes);
+        old.append(&mut state.resting);
         let asked = now - settings.first_fetch;
         let start = stream.reach().map_or(asked, |reach| asked.max(now - reach));
         let skipped = [(asked, "longer ago than Webex serves"), (began, "the stream was turned on late")];
@@ -263,16 +316,16 @@ impl LastRun {
                 known.window = begin();
             }
         }
-        let inherited = Window::merged(old.iter().map(|lane| &lane.window));
-        if inherited.is_none() {
-            // Once, though there may be several lanes.
-            gaps.clone_from(&skipped);
-        }
-        for lane in settings.lanes(stream) {
+        let mut is_new = false;
+        for lane in lanes {
             if let Some(known) = old.iter().find(|known| known.lane == lane) {
                 state.lanes.push(known.clone());
                 continue;
             }
+            // The same organization by another query. A new one begins with itself.
+            let alike = old.iter().filter(|known| known.lane.org == lane.org).map(|known| &known.window);
+            let inherited = Window::merged(alike);
+            is_new |= inherited.is_none();
             let mut window = inherited.clone().unwrap_or_else(begin);
             if inherited.is_some()
                 && !old.iter().any(|known| known.lane.holds(&lane))
@@ -285,6 +338,14 @@ impl LastRun {
             }
             state.lanes.push(LaneState { lane, window, re_read: None });
         }
+        if is_new {
+            // Once, though there may be several lanes.
+            gaps.splice(0..0, skipped);
+        }
+        let is_asked = |org: &Option<String>| state.lanes.iter().any(|lane| lane.lane.org == *org);
+        let rest = old.into_iter().filter(|known| !is_asked(&known.lane.org) && !known.window.is_fresh());
+        let rest: Vec<_> = rest.take(MOST_ORGS).map(|known| LaneState { re_read: None, ..known }).collect();
+        state.resting = rest;
         gaps
     }
 

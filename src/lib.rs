@@ -10,7 +10,7 @@
 //! | which time is collected | [`window`], [`seen`], [`lateness`], [`last_run`], [`origin_clock`] |
 //! | what is read and delivered | [`query`], [`link`], [`page`], [`json`], [`item`], [`event`] |
 //! | whom it asks, as whom | [`client`], [`budget`], [`wire`], [`answer`], [`oauth`], [`api`] |
-//! | words that everything shares | [`stream`], [`settings`], [`secret`], [`time`], [`failure`], [`warning`] |
+//! | words that everything shares | [`stream`], [`settings`], [`orgs`], [`secret`], [`time`], [`failure`], [`warning`] |
 //! | how the core is driven | [`effect`] |
 //! | how its tests are tested | [`defect`] |
 //! | what people see | [`markdown`], [`redaction`] |
@@ -36,6 +36,7 @@ pub mod lateness;
 pub mod link;
 pub mod markdown;
 pub mod oauth;
+pub mod orgs;
 pub mod origin_clock;
 pub mod page;
 pub mod query;

@@ -9,8 +9,10 @@ use crate::time::Timestamp;
 /// What to list.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
-    /// Where, and of which organization.
+    /// Where.
     pub settings: &'a Settings,
+    /// Of which organization; none: of none that is known.
+    pub org: Option<&'a str>,
     /// Which stream.
     pub stream: Stream,
     /// Which part of it.
@@ -45,7 +47,7 @@ impl Query<'_> {
     /// The parameters that the endpoint requires, which a next link may lack.
     pub fn required(&self) -> Vec<(&'static str, String)> {
         let (start, end) = self.stream.bounds();
-        let org = self.settings.org.clone().filter(|_| self.stream.needs_org()).map(|org| ("orgId", org));
+        let org = self.org.filter(|_| self.stream.needs_org()).map(|org| ("orgId", org.to_owned()));
         org.into_iter().chain([(start, self.from.to_string()), (end, self.to.to_string())]).collect()
     }
 }
@@ -59,15 +61,20 @@ mod tests {
     #[track_caller]
     fn check(stream: Stream, lane: &Lane, max: u32, want: &str) {
         let settings = settings(&[]);
-        let query = Query { settings: &settings, stream, lane, from: START, to: START + Span::secs(1) };
+        let (from, to) = (START, START + Span::secs(1));
+        let query = Query { settings: &settings, org: Some("org-1"), stream, lane, from, to };
         assert_eq!(query.first_page(max).as_str(), format!("https://webexapis.com/v1/{want}"));
     }
 
     #[test]
     fn every_stream_has_its_own_parameters() {
-        let all = Lane { resource: None, filter: None };
-        let some = Lane { resource: None, filter: Some("USERS,LOGINS".to_owned()) };
-        let recordings = Lane { resource: Some("convergedRecordings".to_owned()), filter: Some("created".to_owned()) };
+        let all = Lane::default();
+        let some = Lane { filter: Some("USERS,LOGINS".to_owned()), ..Lane::default() };
+        let recordings = Lane {
+            resource: Some("convergedRecordings".to_owned()),
+            filter: Some("created".to_owned()),
+            ..Lane::default()
+        };
         let (from, to) = ("2026-01-02T00%3A00%3A00.000Z", "2026-01-02T00%3A00%3A01.000Z");
         check(Stream::AdminAudits, &all, 1_000, &format!("adminAudit/events?orgId=org-1&from={from}&to={to}&max=200"));
         check(

@@ -127,10 +127,15 @@ pub struct Seen {
 }
 
 impl SeenKey {
-    /// The hash of an item.
-    pub fn id(self, stream: Stream, identity: &Identity<'_>) -> SeenId {
+    /// The hash of an item. `org`: as of its query's [`Lane`](crate::settings::Lane); what is listed for two organizations is
+    /// delivered for both.
+    pub fn id(self, stream: Stream, org: Option<&str>, identity: &Identity<'_>) -> SeenId {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write(stream.name().as_bytes());
+        if let Some(org) = org {
+            hasher.write(b"\0org\0");
+            hasher.write(org.as_bytes());
+        }
         match identity {
             Identity::Text(id) => {
                 hasher.write(b"\0text\0");
@@ -346,16 +351,18 @@ mod tests {
     fn the_same_id_in_another_stream_or_kind_is_another() {
         let key = SeenKey([7; 16]);
         let text = Identity::Text("1".into());
-        assert_eq!(key.id(Stream::Events, &text), key.id(Stream::Events, &text));
-        assert_ne!(key.id(Stream::Events, &text), key.id(Stream::AdminAudits, &text));
-        assert_ne!(key.id(Stream::Events, &text), key.id(Stream::Events, &Identity::Number("1")));
-        assert_ne!(key.id(Stream::Events, &text), SeenKey([8; 16]).id(Stream::Events, &text));
+        assert_eq!(key.id(Stream::Events, None, &text), key.id(Stream::Events, None, &text));
+        assert_ne!(key.id(Stream::Events, None, &text), key.id(Stream::AdminAudits, None, &text));
+        assert_ne!(key.id(Stream::Events, Some("a"), &text), key.id(Stream::Events, None, &text));
+        assert_ne!(key.id(Stream::Events, Some("a"), &text), key.id(Stream::Events, Some("b"), &text));
+        assert_ne!(key.id(Stream::Events, None, &text), key.id(Stream::Events, None, &Identity::Number("1")));
+        assert_ne!(key.id(Stream::Events, None, &text), SeenKey([8; 16]).id(Stream::Events, None, &text));
     }
 
     #[test]
     fn the_hash_of_an_item_never_changes() {
         // Stored states are read by later releases; the value is that of the reference implementation's algorithm.
-        let id = SeenKey([0; 16]).id(Stream::Events, &Identity::Text("a".into()));
+        let id = SeenKey([0; 16]).id(Stream::Events, None, &Identity::Text("a".into()));
         let mut reference = SipHasher24::new_with_key(&[0; 16]);
         reference.write(b"events\0text\0a");
         assert_eq!(id.0, reference.finish());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::api::{Api, DEFAULT_BASE_URL};
 use crate::failure::Failure;
+use crate::orgs::Orgs;
 use crate::stream::{Stream, User};
 use crate::time::Span;
 
@@ -77,10 +78,10 @@ pub const TABLE: &[Row] = &[
     )),
     required(row(
         "admin_org_id",
-        Kind::Text,
+        Kind::TextList,
         None,
         "Organization ID",
-        "The organization whose audit events are read; `cisco-webex-list-organizations` finds it.",
+        "The organization whose audit events are read; `cisco-webex-list-organizations` finds it. Of a partner's admin also several, or `all` that the admin sees.",
     )),
     row(
         "admin_scopes",
@@ -214,7 +215,7 @@ pub struct Settings {
     /// Where Webex is.
     pub api: Api,
     /// Whose audits.
-    pub org: Option<String>,
+    pub orgs: Orgs,
     /// Events a stream and call.
     pub max_fetch: u32,
     /// Requests a minute and user.
@@ -266,7 +267,7 @@ impl Settings {
         }
         Ok(Self {
             api,
-            org: texts.get("admin_org_id").map(str::to_owned),
+            orgs: Orgs::parse(texts.get_or_default("admin_org_id"))?,
             max_fetch: texts.integer("max_fetch", 1, 100_000)?,
             max_requests: texts.integer("max_requests", 30, 100_000)?,
             first_fetch: texts.duration("first_fetch", Span::ZERO, Span::days(3_650))?,
@@ -314,9 +315,11 @@ impl Settings {
         Stream::ALL.into_iter().filter(on).collect()
     }
 
-    /// The queries that cover a stream: each `(resource, type)` of events by itself, one for audits.
+    /// The queries that cover a stream, of audits that of one organization: each `(resource, type)` of events by itself, one for
+    /// audits.
     pub fn lanes(&self, stream: Stream) -> Vec<Lane> {
-        let one = |list: &[String]| vec![Lane { resource: None, filter: (!list.is_empty()).then(|| list.join(",")) }];
+        let one =
+            |list: &[String]| vec![Lane { filter: (!list.is_empty()).then(|| list.join(",")), ..Lane::default() }];
         match stream {
             Stream::AdminAudits => one(&self.admin_categories),
             Stream::SecurityAudits => one(&self.security_categories),
@@ -329,7 +332,11 @@ impl Settings {
                 resources
                     .into_iter()
                     .flat_map(|resource| {
-                        types.iter().map(move |filter| Lane { resource: resource.clone(), filter: filter.clone() })
+                        types.iter().map(move |filter| Lane {
+                            resource: resource.clone(),
+                            filter: filter.clone(),
+                            org: None,
+                        })
                     })
                     .collect()
             }
@@ -338,12 +345,15 @@ impl Settings {
 }
 
 /// One query of a stream; it has a window of its own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lane {
     /// Of `/events`: the resource; none: all.
     pub resource: Option<String>,
     /// Categories of audits, joined by commas; the type of events; none: all.
     pub filter: Option<String>,
+    /// Whose audits, where there are several organizations; none: those of [`LastRun::org`](crate::last_run::LastRun::org), or
+    /// no audits.
+    pub org: Option<String>,
 }
 
 impl Lane {
@@ -355,10 +365,10 @@ impl Lane {
                 its.as_deref().is_some_and(|its| its.split(',').all(|name| mine.contains(&name)))
             })
         };
-        all(&self.resource, &other.resource) && all(&self.filter, &other.filter)
+        self.org == other.org && all(&self.resource, &other.resource) && all(&self.filter, &other.filter)
     }
 
-    /// As people read it; none: it is the whole stream.
+    /// As people read it, without its organization; none: it is the whole stream.
     pub fn name(&self) -> Option<String> {
         let parts: Vec<&str> = [&self.resource, &self.filter].into_iter().flatten().map(String::as_str).collect();
         (!parts.is_empty()).then(|| parts.join(" "))
@@ -528,7 +538,7 @@ mod tests {
     #[test]
     fn an_empty_value_counts_as_absent() {
         let settings = parse(&[ADMIN, ("admin_org_id", " "), ("max_fetch", "")]).unwrap();
-        assert_eq!((settings.org, settings.max_fetch), (None, 2_000));
+        assert_eq!((settings.orgs, settings.max_fetch), (Orgs::None, 2_000));
     }
 
     #[test]
@@ -537,7 +547,7 @@ mod tests {
             parse(&[OFFICER, ("events_resources", "messages, memberships"), ("events_types", "created,deleted")]);
         assert_eq!(settings.unwrap().lanes(Stream::Events).len(), 4);
         let lanes = parse(&[ADMIN, ("admin_categories", "USERS,LOGINS")]).unwrap().lanes(Stream::AdminAudits);
-        assert_eq!(lanes, [Lane { resource: None, filter: Some("USERS,LOGINS".to_owned()) }]);
+        assert_eq!(lanes, [Lane { filter: Some("USERS,LOGINS".to_owned()), ..Lane::default() }]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Points and lengths of time, in whole milliseconds: what Webex sends and takes.
 
+mod form;
+
 use std::fmt;
 use std::ops::{Add, Sub};
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -48,22 +50,15 @@ impl Timestamp {
     /// Parses what a person types: RFC 3339; without an offset it is UTC; a date alone is its midnight.
     pub fn parse_lenient(text: &str) -> Option<Self> {
         let text = text.trim();
-        let naive = || {
-            ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
-                .iter()
-                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-                .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
-        };
         Self::parse_rfc3339(text).or_else(|| {
-            let millis = naive()?.and_utc().timestamp_millis();
+            let millis = form::typed(text)?.and_utc().timestamp_millis();
             (Self::MIN.0..=Self::MAX.0).contains(&millis).then_some(Self(millis))
         })
     }
 
     /// Parses the `Date` header (RFC 9110 section 5.6.7, the preferred form).
     pub fn parse_http_date(text: &str) -> Option<Self> {
-        let time = NaiveDateTime::parse_from_str(text.trim(), "%a, %d %b %Y %H:%M:%S GMT").ok()?;
-        Some(Self::from_millis(time.and_utc().timestamp_millis()))
+        Some(Self::from_millis(form::http_date(text.trim())?.and_utc().timestamp_millis()))
     }
 }
 

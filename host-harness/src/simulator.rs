@@ -22,6 +22,7 @@
 mod answer;
 mod canary;
 mod clock;
+mod customers;
 mod endpoint;
 mod event_store;
 mod faults;
@@ -164,6 +165,18 @@ impl SimulatedTenant {
         });
     }
 
+    /// Adds `count` generated audits of a customer, created within `[from_ms, to_ms)`. The organization is one that the admin sees
+    /// and may read from then on.
+    pub fn customer_backlog(
+        &self,
+        customer: &Organization,
+        stream: Stream,
+        count: usize,
+        (from_ms, to_ms): (i64, i64),
+    ) {
+        self.state().customer(customer, stream, count, (from_ms, to_ms));
+    }
+
     /// Adds `count` generated items that were all created at `created_ms`.
     pub fn burst(&self, stream: Stream, count: usize, created_ms: i64) {
         self.state().generate(stream, |generator, settings| {
@@ -171,6 +184,13 @@ impl SimulatedTenant {
             let mut item = || generator.item(created_ms, created_ms, &settings.generator, delay);
             (0..count).map(|_| item()).collect()
         });
+    }
+
+    /// Audits of a customer, as far as they are listed by now.
+    #[must_use]
+    pub fn customer_listed(&self, customer: &Organization, stream: Stream) -> Vec<ListedEvent> {
+        let state = self.state();
+        state.customer_listed(customer, stream)
     }
 
     /// Adds the items of a JSON array, or of an object with `items`, with their text as it is; returns how many.

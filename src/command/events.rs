@@ -13,6 +13,7 @@ use crate::failure::{Code, Failure};
 use crate::item::Item;
 use crate::link::{complete, next};
 use crate::markdown::{block, table};
+use crate::orgs::{self, Orgs};
 use crate::page::Page;
 use crate::query::Query;
 use crate::settings::{Lane, Settings};
@@ -47,16 +48,23 @@ pub(super) async fn get_events(
         settings,
         client: &client,
         wanted: GetEvents { since, ..wanted },
-        maker: Maker::new(stream, settings.org.as_deref(), settings.message_text),
         until,
         events: Vec::new(),
         ids: BTreeSet::new(),
     };
-    for lane in settings.lanes(stream) {
-        if listing.is_full() {
-            break;
+    let orgs: Vec<Option<String>> = match &settings.orgs {
+        orgs if !stream.needs_org() => vec![orgs.only().map(str::to_owned)],
+        Orgs::All => orgs::list_ids(&io, settings, &client).await?.into_iter().map(Some).collect(),
+        orgs => orgs.ids(&[]).iter().cloned().map(Some).collect(),
+    };
+    for org in &orgs {
+        let maker = Maker::new(stream, org.as_deref(), settings.message_text);
+        for lane in settings.lanes(stream) {
+            if listing.is_full() {
+                break;
+            }
+            listing.list(&lane, org.as_deref(), &maker).await.map_err(|failure| failure.of_stream(stream))?;
         }
-        listing.list(&lane).await.map_err(|failure| failure.of_stream(stream))?;
     }
     let events = listing.events;
     let items: Vec<Value> = events.iter().map(|event| item_of(&event.body)).collect();
@@ -77,9 +85,8 @@ pub(super) async fn get_events(
 /// From when to when, after what Webex allows.
 fn bounds(settings: &Settings, wanted: &GetEvents, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
     let stream = wanted.stream;
-    if stream.needs_org() && settings.org.is_none() {
-        let remedy = "set it to the id of your organization; `cisco-webex-list-organizations` finds it";
-        return Err(Failure::setting("admin_org_id", "is missing", remedy).of_stream(stream));
+    if stream.needs_org() {
+        settings.orgs.required().map_err(|failure| failure.of_stream(stream))?;
     }
     let until = now - settings.lag;
     let since = stream.reach().map_or(wanted.since, |reach| wanted.since.max(until - reach));
@@ -95,7 +102,6 @@ struct Listing<'a> {
     settings: &'a Settings,
     client: &'a Client,
     wanted: GetEvents,
-    maker: Maker<'a>,
     until: Timestamp,
     events: Vec<Event>,
     ids: BTreeSet<String>,
@@ -107,11 +113,11 @@ impl Listing<'_> {
     }
 
     /// Lists one query, page by page, until there is no other page or enough is there.
-    async fn list(&mut self, lane: &Lane) -> Result<(), Failure> {
+    async fn list(&mut self, lane: &Lane, org: Option<&str>, maker: &Maker<'_>) -> Result<(), Failure> {
         let stream = self.wanted.stream;
         let what = format!("listing {stream}");
         let from = self.wanted.since - EDGE;
-        let query = Query { settings: self.settings, stream, lane, from, to: self.until };
+        let query = Query { settings: self.settings, org, stream, lane, from, to: self.until };
         let mut url = query.first_page(self.wanted.limit);
         let (mut visited, mut empty) = (BTreeSet::new(), 0);
         while !self.is_full() {
@@ -123,7 +129,7 @@ impl Listing<'_> {
             let page = Page::read(&response).map_err(|error| not_understood(&what, error))?;
             empty = if page.items.is_empty() { empty + 1 } else { 0 };
             for item in page.items {
-                self.take(item);
+                self.take(item, maker);
             }
             let link = next(response.headers_named("link"), &url, &self.settings.api);
             match link.map_err(|error| not_understood(&what, error))? {
@@ -135,8 +141,8 @@ impl Listing<'_> {
     }
 
     /// One without a time that can be read is taken, too: it was listed.
-    fn take(&mut self, item: Item<'_>) {
-        let event = self.maker.of_item(item).event;
+    fn take(&mut self, item: Item<'_>, maker: &Maker<'_>) {
+        let event = maker.of_item(item).event;
         let is_wanted = event.created.is_none_or(|created| created >= self.wanted.since);
         if !self.is_full() && is_wanted && self.ids.insert(event.id.clone()) {
             self.events.push(event);
@@ -182,7 +188,7 @@ pub(super) async fn get_event(io: Io, settings: &Settings, id: &str, deadline: S
     })?;
     let item = Item::of_answer(&response).filter(|item| item.is_object());
     let item = item.ok_or_else(|| not_understood(what, "the answer is no JSON object").of_stream(stream))?;
-    let event = Maker::new(stream, settings.org.as_deref(), settings.message_text).of_item(item).event;
+    let event = Maker::new(stream, settings.orgs.only(), settings.message_text).of_item(item).event;
     let item = item_of(&event.body);
     let whole = serde_json::to_string_pretty(&item).unwrap_or_default();
     let readable = format!("{}\n{}", table(&HEAD, &[row(stream, &item)], ""), block("json", &whole));

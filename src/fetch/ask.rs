@@ -173,8 +173,8 @@ impl<'a> Drain<'a> {
     }
 
     fn query(&self, (from, to): (Timestamp, Timestamp)) -> Query<'_> {
-        let Call { settings, stream, .. } = self.call;
-        Query { settings, stream: *stream, lane: self.lane, from, to }
+        let Call { settings, stream, last_run, .. } = self.call;
+        Query { settings, org: last_run.org_of(self.lane, settings), stream: *stream, lane: self.lane, from, to }
     }
 
     /// Whether pages that are coming leave no room for one more: they may be full, and what does not fit would be asked for again.

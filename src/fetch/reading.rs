@@ -111,23 +111,27 @@ impl<'a> Reading<'a> {
         };
         for phase in phases {
             self.ledger.borrow_mut().is_fair |= phase == Phase::Backlog;
-            for lane in &lanes {
-                if refused.iter().any(|(other, _)| other == lane) {
-                    continue;
+            let mut rest = lanes.as_slice();
+            while !rest.is_empty() {
+                let (some, others) = rest.split_at(self.at_a_time(phase).min(rest.len()));
+                rest = others;
+                let left = some.iter().filter(|lane| !refused.iter().any(|(other, _)| other == *lane));
+                let works = left.map(async |lane| (*lane, self.work(*lane, phase).await));
+                let mut is_full = false;
+                for (lane, work) in join_all(works).await {
+                    match work {
+                        Err(failure) if failure.code == Code::Refused => {
+                            refused.push((lane, self.named(lane, failure)))
+                        }
+                        work => is_full |= work? == Work::Full,
+                    }
                 }
-                let work = match self.work(*lane, phase).await {
-                    Err(failure) if failure.code == Code::Refused => {
-                        refused.push((*lane, failure));
-                        continue;
-                    }
-                    work => work?,
-                };
-                if work == Work::Full {
-                    if phase == Phase::Tail {
-                        // The tails of other lanes, or even this one, may not have been taken up.
-                        is_all_looked_at = false;
-                        break;
-                    }
+                if is_full && phase == Phase::Tail {
+                    // The tails of other lanes, or even this one, may not have been taken up.
+                    is_all_looked_at = false;
+                    break;
+                }
+                if is_full {
                     return Ok(Next::Now);
                 }
             }
@@ -168,6 +172,25 @@ impl<'a> Reading<'a> {
         let mut lanes: Vec<_> = ledger.state.lanes.iter().map(|lane| lane.window.watermark()).enumerate().collect();
         lanes.sort_unstable_by_key(|(index, watermark)| (*watermark, *index));
         lanes.into_iter().map(|(index, _)| index).collect()
+    }
+
+    /// How many lanes are read side by side: of tails, which are a page each, as many as the batch has room for. A backlog's slices
+    /// are read so.
+    fn at_a_time(&self, phase: Phase) -> usize {
+        if phase == Phase::Backlog {
+            return 1;
+        }
+        let room = self.limits(phase).events.saturating_sub(self.ledger.borrow().tally.events.len());
+        (room / self.call.page_size().max(1) as usize).clamp(1, self.side_by_side())
+    }
+
+    /// A failure with the organization that it is of, where there are several.
+    fn named(&self, lane: usize, failure: Failure) -> Failure {
+        let ledger = self.ledger.borrow();
+        match ledger.state.lanes.get(lane).and_then(|lane| lane.lane.org.as_ref()) {
+            Some(org) => Failure { message: format!("organization {org}: {}", failure.message), ..failure },
+            None => failure,
+        }
     }
 
     fn limits(&self, phase: Phase) -> Limits {
@@ -358,8 +381,8 @@ impl<'a> Reading<'a> {
             let Some(lane) = ledger.state.lanes.get(place.lane) else { return Ok(End::Drained) };
             lane.lane.clone()
         };
-        let Call { stream, settings, .. } = self.call;
-        let maker = Maker::new(*stream, settings.org.as_deref(), settings.message_text);
+        let Call { stream, settings, last_run, .. } = self.call;
+        let maker = Maker::new(*stream, last_run.org_of(&lane, settings), settings.message_text);
         let end = Drain { call: self.call, ledger: self.ledger, place, lane: &lane, maker, work, limits }.run().await;
         self.window(place, |window| window.end_work(work));
         end

@@ -130,6 +130,7 @@ pub(super) struct Drain<'a> {
 
 fn density(pages: usize) -> Density {
     match pages {
+        ..=1 => Density::Empty,
         ..=SPARSE => Density::Sparse,
         DENSE.. => Density::Dense,
         _ => Density::Usual,
@@ -374,7 +375,7 @@ impl<'a> Drain<'a> {
         let Call { stream, last_run, .. } = self.call;
         let facts = item.facts();
         let ledger = self.ledger.borrow();
-        let is_seen = ledger.state.seen.contains(last_run.key.id(*stream, &facts.identity));
+        let is_seen = ledger.state.seen.contains(last_run.key.id(*stream, self.lane.org.as_deref(), &facts.identity));
         if (is_seen && !defect::is(Defect::NothingIsSeen)) || self.is_same_millisecond(&ledger.tally, facts.created) {
             return Err(Left::Seen);
         }
@@ -392,7 +393,7 @@ impl<'a> Drain<'a> {
         let frontier = window.map_or(interval.to, |window| window.frontier().max(interval.to));
         let recent = (interval.to >= frontier - settings.overlap).then_some(settings.overlap);
         let late = facts.created.filter(|created| window.is_some_and(|window| window.has_drained(*created)));
-        let id = last_run.key.id(*stream, &facts.identity);
+        let id = last_run.key.id(*stream, self.lane.org.as_deref(), &facts.identity);
         let tally = &mut ledger.tally;
         if !ledger.state.seen.insert(id, facts.created, interval, recent) && !defect::is(Defect::NothingIsSeen) {
             // A neighbour has met it while this one was fetched again.

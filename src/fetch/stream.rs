@@ -107,12 +107,13 @@ fn is_waiting(until: Option<Timestamp>, now: Timestamp, longest: Span) -> bool {
 /// Why nothing may be asked for at all now.
 fn barrier(call: &Call<'_>, state: &StreamState) -> Option<Failure> {
     let now = call.io.now();
-    if call.stream.needs_org() && call.settings.org.is_none() {
-        let remedy = "set it to the id of the organization; `cisco-webex-list-organizations` finds it";
-        return Some(Failure::setting("admin_org_id", "is missing", remedy).of_stream(call.stream));
+    if call.stream.needs_org()
+        && let Err(failure) = call.settings.orgs.required()
+    {
+        return Some(failure.of_stream(call.stream));
     }
     if let Some(failure) = &call.not_to_be_read {
-        return Some(failure.clone());
+        return Some(failure.clone().of_stream(call.stream));
     }
     let user_until = call.last_run.users.get(&call.stream.user()).and_then(|user| user.not_before);
     if let Some(until) = user_until.filter(|_| is_waiting(user_until, now, MAX_WAIT)) {
@@ -159,6 +160,18 @@ fn warnings(call: &Call<'_>, tally: &Tally, state: &StreamState) -> Vec<Warning>
         let text =
             format!("{} field(s) of items were named `_time` or `source_log_type` and were replaced", tally.replaced);
         warn("field-replaced", text, "");
+    }
+    let orgs = state.lanes.iter().filter(|lane| lane.lane.org.is_some()).count();
+    let of_admin = call.settings.streams().iter().filter(|stream| stream.needs_org()).count();
+    let (pass, rate) = (orgs * of_admin, call.settings.max_requests as usize);
+    if pass > rate {
+        let text = format!(
+            "{orgs} organizations take at least {pass} requests a pass, and so {} minutes at {rate} requests a minute",
+            pass.div_ceil(rate)
+        );
+        let remedy =
+            "set the interval to no less, or let several users read them, each in a tenant with a state of its own";
+        warn("organizations-over-budget", text, remedy);
     }
     if state.seen.forgotten() > 0 {
         let text = format!(

@@ -168,6 +168,7 @@ fn stream_view(
     let window = &lane.window;
     wit::StreamView {
         stream: stream.name().to_owned(),
+        org: lane.lane.org.clone(),
         resource: lane.lane.name(),
         watermark: window.watermark().as_millis(),
         frontier: window.frontier().as_millis(),

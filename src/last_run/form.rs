@@ -1,4 +1,4 @@
-//! The stored form, version 2. Each version is read for ever: a change is a new one, and an upgrade beside it.
+//! The stored form, version 2, or 3 where there are several organizations. Each version is read for ever: a change is a new one, and an upgrade beside it.
 //!
 //! Version 1 had no budget of requests, did not say what is settled, and forgot ids sooner; what it lacks is as it was then.
 //! Version 2 did not count the ids of its parts at first; they are counted when it is read.
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Kept, LaneState, LastRun, LastRunError, Stored, StreamState, UserState};
 use crate::budget::{Lump, Spent, Told};
 use crate::item::hex;
+use crate::orgs::Listed;
 use crate::seen::packed::{self, NotPacked, Packed};
 use crate::seen::{Seen, SeenKey, Segment};
 use crate::settings::Lane;
@@ -20,8 +21,9 @@ use crate::stream::{Stream, User};
 use crate::time::Timestamp;
 use crate::window::Window;
 
-/// The form that is written.
+/// The form that is written, and the one where there are several organizations: an older plugin would take all for one.
 const FORM: u64 = 2;
+const FORM_OF_ORGS: u64 = 3;
 
 /// From this many ids on a segment is a part of its own: 1.4 KB; below it a file for it would cost more.
 const OWN_PART: usize = 128;
@@ -39,6 +41,8 @@ struct Head {
     form: u64,
     origin: String,
     org: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    listed: Option<(Timestamp, Vec<String>)>,
     began: Timestamp,
     key: String,
     users: BTreeMap<User, UserForm>,
@@ -60,6 +64,8 @@ struct UserForm {
 #[derive(Serialize, Deserialize)]
 struct StreamForm {
     lanes: Vec<LaneForm>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resting: Vec<LaneForm>,
     seen: Vec<SegmentForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     remembered: Option<Timestamp>,
@@ -74,6 +80,8 @@ struct StreamForm {
 struct LaneForm {
     resource: Option<String>,
     filter: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    org: Option<String>,
     window: Window,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     re_read: Option<Window>,
@@ -92,12 +100,12 @@ struct SegmentForm {
     count: Option<usize>,
 }
 
-/// Reads versions 1 and 2.
+/// Reads versions 1 to 3.
 pub(super) fn read(stored: Stored) -> Result<LastRun, LastRunError> {
     let corrupt = |error: serde_json::Error| LastRunError::Corrupt(error.to_string());
     let AnyHead { form } = serde_json::from_str(&stored.head).map_err(corrupt)?;
-    if form > FORM {
-        return Err(LastRunError::Newer { found: form, known: FORM });
+    if form > FORM_OF_ORGS {
+        return Err(LastRunError::Newer { found: form, known: FORM_OF_ORGS });
     }
     let head: Head = serde_json::from_str(&stored.head).map_err(corrupt)?;
     // Maps are filled one by one: collecting sorts first, and each sort is some kilobytes of the component.
@@ -114,6 +122,7 @@ pub(super) fn read(stored: Stored) -> Result<LastRun, LastRunError> {
     Ok(LastRun {
         origin: head.origin,
         org: head.org,
+        listed: head.listed.map(|(at, ids)| Listed { ids, at }),
         began: head.began,
         key: SeenKey(read_key(&head.key)?),
         users,
@@ -132,25 +141,26 @@ fn read_stream(form: StreamForm, parts: &mut Parts, kept: &Kept) -> Result<Strea
             _ => return Err(LastRunError::Corrupt("a seen segment has neither ids nor a part".to_owned())),
         });
     }
-    let mut lanes = Vec::new();
-    for lane in form.lanes {
-        for window in std::iter::once(&lane.window).chain(&lane.re_read) {
-            window.verify().map_err(|error| LastRunError::Corrupt(error.to_string()))?;
-        }
-        lanes.push(LaneState {
-            lane: Lane { resource: lane.resource, filter: lane.filter },
-            window: lane.window,
-            re_read: lane.re_read,
-        });
-    }
     Ok(StreamState {
-        lanes,
+        lanes: read_lanes(form.lanes)?,
+        resting: read_lanes(form.resting)?,
         seen: Seen::from_segments(segments, form.forgotten, kept.clone()),
         remembered: form.remembered,
         faults: form.faults,
         not_before: form.not_before,
         is_starved: form.is_starved,
     })
+}
+
+fn read_lanes(forms: Vec<LaneForm>) -> Result<Vec<LaneState>, LastRunError> {
+    let mut lanes = Vec::with_capacity(forms.len());
+    for LaneForm { resource, filter, org, window, re_read } in forms {
+        for window in std::iter::once(&window).chain(&re_read) {
+            window.verify().map_err(|error| LastRunError::Corrupt(error.to_string()))?;
+        }
+        lanes.push(LaneState { lane: Lane { resource, filter, org }, window, re_read });
+    }
+    Ok(lanes)
 }
 
 /// The part, as it is: what it holds is looked at when it is needed. One that stands in two stretches was `taken` for the first.
@@ -177,6 +187,12 @@ impl From<NotPacked> for LastRunError {
 /// Writes the current version.
 pub(super) fn write(last_run: LastRun) -> Stored {
     let mut parts = BTreeMap::new();
+    let has_orgs = last_run.listed.is_some()
+        || last_run
+            .streams
+            .values()
+            .flat_map(|state| state.lanes.iter().chain(&state.resting))
+            .any(|l| l.lane.org.is_some());
     let (mut users, mut streams) = (BTreeMap::new(), BTreeMap::new());
     for (user, UserState { not_before, spent: Spent { rate, learned, lumps, told } }) in last_run.users {
         users.insert(user, UserForm { not_before, rate, learned, lumps, told });
@@ -185,9 +201,10 @@ pub(super) fn write(last_run: LastRun) -> Stored {
         streams.insert(stream, write_stream(state, &mut parts));
     }
     let head = Head {
-        form: FORM,
+        form: if has_orgs { FORM_OF_ORGS } else { FORM },
         origin: last_run.origin,
         org: last_run.org,
+        listed: last_run.listed.map(|Listed { ids, at }| (at, ids)),
         began: last_run.began,
         key: hex(&last_run.key.0),
         users,
@@ -199,12 +216,6 @@ pub(super) fn write(last_run: LastRun) -> Stored {
 }
 
 fn write_stream(state: StreamState, parts: &mut BTreeMap<String, Option<String>>) -> StreamForm {
-    let lanes = state.lanes.into_iter().map(|lane| LaneForm {
-        resource: lane.lane.resource,
-        filter: lane.lane.filter,
-        window: lane.window,
-        re_read: lane.re_read,
-    });
     let forgotten = state.seen.forgotten();
     let seen = state.seen.into_segments().into_iter().map(|segment| {
         let form = SegmentForm { from: segment.from, to: segment.to, ids: None, part: None, count: None };
@@ -217,7 +228,8 @@ fn write_stream(state: StreamState, parts: &mut BTreeMap<String, Option<String>>
         SegmentForm { part: Some(name), count: Some(count), ..form }
     });
     StreamForm {
-        lanes: lanes.collect(),
+        lanes: write_lanes(state.lanes),
+        resting: write_lanes(state.resting),
         seen: seen.collect(),
         remembered: state.remembered,
         forgotten,
@@ -225,6 +237,16 @@ fn write_stream(state: StreamState, parts: &mut BTreeMap<String, Option<String>>
         not_before: state.not_before,
         is_starved: state.is_starved,
     }
+}
+
+/// Called twice, and large where it is put into both places.
+#[inline(never)]
+fn write_lanes(lanes: Vec<LaneState>) -> Vec<LaneForm> {
+    let mut forms = Vec::with_capacity(lanes.len());
+    for LaneState { lane: Lane { resource, filter, org }, window, re_read } in lanes {
+        forms.push(LaneForm { resource, filter, org, window, re_read });
+    }
+    forms
 }
 
 fn read_key(text: &str) -> Result<[u8; 16], LastRunError> {

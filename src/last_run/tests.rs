@@ -54,7 +54,7 @@ pub(super) fn full() -> LastRun {
         let interval = lane.window.interval(newest).unwrap().clone();
         let count = if stream == Stream::Events { 5_000_u64 } else { 3 };
         for id in 0..count {
-            let id = last_run.key.id(stream, &Identity::Text(id.to_string().into()));
+            let id = last_run.key.id(stream, None, &Identity::Text(id.to_string().into()));
             state.seen.insert(id, None, &interval, None);
         }
     }

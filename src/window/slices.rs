@@ -16,6 +16,8 @@ const MOST_HALVINGS: u32 = 7;
 /// How many pages a slice had, and what that says of the length of the next ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Density {
+    /// No more than one: slices may grow fast.
+    Empty,
     /// So few that slices may grow.
     Sparse,
     /// As many as it should.
@@ -178,12 +180,15 @@ impl Window {
                 (self.smaller, self.full_page) = (self.smaller - 1, 0);
             }
             match density {
+                Density::Empty if interval.length() >= self.slice => {
+                    self.slice = self.slice.times(4).min(LONGEST_SLICE);
+                }
                 Density::Sparse if interval.length() >= self.slice => {
                     self.slice = self.slice.times(2).min(LONGEST_SLICE);
                 }
                 // Several of the same length that were read side by side say it once.
                 Density::Dense => self.slice = interval.length().half().max(SHORTEST).min(self.slice),
-                Density::Sparse | Density::Usual => {}
+                Density::Empty | Density::Sparse | Density::Usual => {}
             }
         }
         // Intervals were split as they were read; only here may those merge that nobody reads.

@@ -131,8 +131,8 @@ async fn every_command_that_signs_a_user_in_is_listed() {
 #[tokio::test]
 async fn a_first_fetch_asks_for_its_stretch_and_a_second_more_with_the_users_own_tokens() {
     let webex = Scripted::start().await;
-    // An hour before now, widened by the second that covers inclusive and exclusive bounds; nothing of the future.
-    let (start, end) = ("2026-02-11T18:59:59.000Z", "2026-02-11T20:00:00.000Z");
+    // Ten minutes before now, widened by the second that covers inclusive and exclusive bounds; nothing of the future.
+    let (start, end) = ("2026-02-11T19:49:59.000Z", "2026-02-11T20:00:00.000Z");
     let bounds = [("from", "to"), ("startTime", "endTime"), ("from", "to")];
     let pages = ["200", "1000", "1000"];
     for (index, at) in PATHS.iter().enumerate() {
@@ -148,7 +148,7 @@ async fn a_first_fetch_asks_for_its_stretch_and_a_second_more_with_the_users_own
         }
         mock.respond_with(json(r#"{"items":[]}"#)).expect(1).mount(&webex.server).await;
     }
-    let mut host = webex.setup().set("first_fetch", "1h").open().await;
+    let mut host = webex.setup().set("first_fetch", "10m").open().await;
     let batch = host.fetch(&whatever()).await.unwrap();
     assert_eq!((batch.events.len(), batch.next), (0, Next::Idle));
     for (report, stream) in batch.reports.iter().zip(STREAMS) {

@@ -111,7 +111,8 @@ async fn it_shows_watermark_frontier_and_what_is_left() {
         ..TenantSettings::default()
     };
     let mut tenant = Simulated::with(settings, &[("max_fetch", "120")]).await;
-    tenant.backlog(300, 1);
+    // Several pages in the ten minutes of a first slice.
+    tenant.backlog(15_000, 1);
     let batch = tenant.host.fetch(&whatever()).await.unwrap();
     let view = tenant.host.tenant.get_last_run(Some(&batch.last_run)).await.unwrap().unwrap();
     for (stream, report) in view.streams.iter().zip(&batch.reports) {

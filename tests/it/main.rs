@@ -17,6 +17,7 @@ mod commands;
 mod contract;
 mod isolation;
 mod last_run;
+mod organizations;
 mod program;
 mod readme;
 mod secrecy;

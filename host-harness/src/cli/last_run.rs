@@ -202,10 +202,8 @@ fn parse_time(text: &str) -> Result<i64, CliError> {
 }
 
 fn title(stream: &StreamView) -> String {
-    match &stream.resource {
-        Some(resource) => format!("{} ({resource})", stream.stream),
-        None => stream.stream.clone(),
-    }
+    let of: Vec<&str> = [&stream.org, &stream.resource].into_iter().flatten().map(String::as_str).collect();
+    if of.is_empty() { stream.stream.clone() } else { format!("{} ({})", stream.stream, of.join(", ")) }
 }
 
 fn in_words(stream: &StreamView) -> String {
@@ -255,6 +253,7 @@ fn as_json(view: &LastRunView) -> Value {
             stream.gaps.iter().map(|gap| json!({"from": time(gap.from), "to": time(gap.to), "reason": gap.reason}));
         json!({
             "stream": stream.stream,
+            "org": stream.org,
             "resource": stream.resource,
             "watermark": time(stream.watermark),
             "frontier": time(stream.frontier),

@@ -202,7 +202,7 @@ pub const KEYS: &[Key] = &[
     setting("admin.redirect_uri", "admin_app_redirect_uri", Kind::Text)
         .in_cortex("admin_app_redirect_uri")
         .open(REDIRECT),
-    setting("admin.org_id", "admin_org_id", Kind::Text).in_cortex("admin_org_id").open("\"\""),
+    setting("admin.org_id", "admin_org_id", Kind::List).in_cortex("admin_org_id").open("\"\""),
     setting("admin.scopes", "admin_scopes", Kind::Text),
     secret("admin.refresh_token", "admin_refresh_token")
         .example("{ file = \"admin.refresh-token\" }")

@@ -12,10 +12,11 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::answer::{Answer, Delivery, Refusal};
 use super::clock::http_date;
+use super::customers::Customer;
 use super::endpoint::Endpoint;
-use super::event_store::EventStore;
+use super::event_store::{EventStore, ListedEvent};
 use super::faults::{Fault, FaultPlan};
-use super::generate::{Generated, Generator};
+use super::generate::{Generated, Generator, Organization};
 use super::listing::IssuedLinks;
 use super::live::{LiveRates, LiveStream};
 use super::oauth::{Bearer, TokenStore};
@@ -70,6 +71,7 @@ pub(super) struct Tenant {
     calls: CallLog,
     generators: Vec<(Stream, Generator)>,
     live: Vec<LiveStream>,
+    customers: Vec<Customer>,
     /// Links given out to a page that was held back once.
     resumes: u64,
 }
@@ -90,6 +92,7 @@ impl Tenant {
             generators,
             live: Vec::new(),
             resumes: 0,
+            customers: Vec::new(),
             settings,
         }
     }
@@ -214,6 +217,25 @@ impl Tenant {
             self.put(stream.stream(), due);
         }
         self.live = live;
+    }
+
+    /// Adds audits of a customer, who is one from then on.
+    pub(super) fn customer(&mut self, organization: &Organization, stream: Stream, count: usize, span: (i64, i64)) {
+        let at = self.customers.iter().position(|customer| customer.organization.id == organization.id);
+        let at = at.unwrap_or_else(|| {
+            let number = self.customers.len() as u64;
+            self.customers.push(Customer::new(organization.clone(), number, &self.settings));
+            self.customers.len() - 1
+        });
+        if let Some(customer) = self.customers.get_mut(at) {
+            customer.backlog(stream, count, span, &self.settings);
+        }
+    }
+
+    /// What is listed of a customer by now.
+    pub(super) fn customer_listed(&self, organization: &Organization, stream: Stream) -> Vec<ListedEvent> {
+        let customer = self.customers.iter().find(|customer| customer.organization.id == organization.id);
+        customer.map_or_else(Vec::new, |customer| customer.store.listed(stream, Some(self.now_ms())))
     }
 
     /// Makes events with the stream's generator.

@@ -97,7 +97,7 @@ fn seen_hash(bencher: Bencher<'_, '_>) {
     let identities: Vec<&Identity<'_>> = facts.iter().map(|facts| &facts.identity).collect();
     let key = SeenKey([7; 16]);
     bencher.counter(ItemsCount::new(ITEMS)).bench_local(|| {
-        identities.iter().fold(0, |sum: u64, identity| sum.wrapping_add(key.id(Stream::Events, identity).0))
+        identities.iter().fold(0, |sum: u64, identity| sum.wrapping_add(key.id(Stream::Events, None, identity).0))
     });
 }
 

@@ -15,6 +15,10 @@ use crate::tenant::{Report, Spec, Supply, TenantProcess, whole_minutes};
 /// Requests a minute that the collector may make where the tenant sets no limit.
 const UNLIMITED: usize = 100_000;
 
+/// A limited backlog takes each user longer than this at the limit ([`plan::limited`](crate::plan::limited)); what is left of the
+/// budget after that is nobody's loss.
+const BACKLOG_MINUTES: u64 = 3;
+
 /// Who collects what from whom. There is one tenant; how many of them there are becomes a member here once many are measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
@@ -138,7 +142,7 @@ impl Case {
 #[allow(clippy::cast_precision_loss, reason = "requests of some minutes")]
 fn budget_used(report: &Report, limit: usize) -> Option<f64> {
     let share = |times: &Vec<u64>| {
-        let (requests, minutes) = whole_minutes(times);
+        let (requests, minutes) = whole_minutes(times, BACKLOG_MINUTES);
         (minutes > 0).then(|| requests as f64 / (limit as f64 * minutes as f64))
     };
     let [admin, officer] = &report.answered_ms;

@@ -28,9 +28,7 @@ impl Tenant {
         request: &Received,
         fault: Option<&Fault>,
     ) -> Result<Answer, Refusal> {
-        if stream.is_audit() {
-            self.check_organization(params)?;
-        }
+        let customer = if stream.is_audit() { self.customer_of(params)? } else { None };
         let settings = &self.settings;
         let about = Circumstances {
             settings: settings.stream(stream),
@@ -54,7 +52,8 @@ impl Tenant {
             };
         }
 
-        let page = match listing.page(&self.store, about) {
+        let store = customer.and_then(|at| self.customers.get(at)).map_or(&self.store, |customer| &customer.store);
+        let page = match listing.page(store, about) {
             Ok(page) => page,
             Err(no_page) => return no_page.answer(empty),
         };
@@ -83,15 +82,18 @@ impl Tenant {
         Ok(headers.into_iter().fold(answer, |answer, value| answer.header("link", value)))
     }
 
-    fn check_organization(&self, params: &Params) -> Result<(), Refusal> {
+    /// Which customer is asked about; none: the tenant's own organization.
+    fn customer_of(&self, params: &Params) -> Result<Option<usize>, Refusal> {
         let organization = &self.settings.organization;
         let asked = params.get("orgId").ok_or_else(|| Refusal::missing_parameter("orgId"))?;
         let bare = self.settings.takes_bare_org_id && organization.uuid().is_some_and(|uuid| uuid == asked);
         if asked == organization.id || bare {
-            Ok(())
-        } else {
-            Err(Refusal::new(StatusCode::FORBIDDEN, "The user is not authorized for the organization 'orgId'."))
+            return Ok(None);
         }
+        let customer = self.customers.iter().position(|customer| customer.organization.id == asked);
+        let refusal =
+            || Refusal::new(StatusCode::FORBIDDEN, "The user is not authorized for the organization 'orgId'.");
+        customer.map(Some).ok_or_else(refusal)
     }
 
     fn link_headers(

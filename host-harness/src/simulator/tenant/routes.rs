@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::super::answer::{Answer, Refusal};
 use super::super::endpoint::Endpoint;
 use super::super::faults::too_many_requests;
-use super::super::generate::hydra_id;
+use super::super::generate::{Organization, hydra_id};
 use super::super::oauth::{Bearer, Role, Subject};
 use super::super::params::Params;
 use super::super::stream::Stream;
@@ -77,13 +77,17 @@ impl Tenant {
             }
             Endpoint::Organizations => {
                 self.may(subject, ORGANIZATION_SCOPES, None)?;
-                let organization = &self.settings.organization;
-                let item = json!({
-                    "id": organization.id,
-                    "displayName": organization.name,
-                    "created": "2020-01-01T00:00:00.000Z",
-                });
-                Ok(Answer::json(StatusCode::OK, json!({ "items": [item] }).to_string()))
+                let own = std::iter::once(&self.settings.organization);
+                let all = own.chain(self.customers.iter().map(|customer| &customer.organization));
+                let item = |organization: &Organization| {
+                    json!({
+                        "id": organization.id,
+                        "displayName": organization.name,
+                        "created": "2020-01-01T00:00:00.000Z",
+                    })
+                };
+                let items: Vec<_> = all.map(item).collect();
+                Ok(Answer::json(StatusCode::OK, json!({ "items": items }).to_string()))
             }
             Endpoint::PeopleMe => {
                 self.may(subject, PEOPLE_SCOPES, None)?;

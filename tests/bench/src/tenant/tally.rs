@@ -75,10 +75,11 @@ pub fn unix_us() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Requests in the whole minutes that these times cover, counted from the first of them; and how many minutes those are.
-pub fn whole_minutes(times_ms: &[u64]) -> (usize, u64) {
+/// Requests in the whole minutes that these times cover, counted from the first of them, `most` at most: later there may be nothing
+/// left to ask for. And how many minutes those are.
+pub fn whole_minutes(times_ms: &[u64], most: u64) -> (usize, u64) {
     let (Some(first), Some(last)) = (times_ms.iter().min(), times_ms.iter().max()) else { return (0, 0) };
-    let minutes = (last - first) / MINUTE_MS;
+    let minutes = ((last - first) / MINUTE_MS).min(most);
     (times_ms.iter().filter(|at| *at - first < minutes * MINUTE_MS).count(), minutes)
 }
 
@@ -88,9 +89,10 @@ mod tests {
 
     #[test]
     fn only_whole_minutes_are_counted() {
-        assert_eq!(whole_minutes(&[]), (0, 0));
-        assert_eq!(whole_minutes(&[5, 10]), (0, 0));
-        assert_eq!(whole_minutes(&[5, 10, 60_004, 60_005, 70_000]), (3, 1));
-        assert_eq!(whole_minutes(&[0, 30_000, 90_000, 119_999, 120_000]), (4, 2));
+        assert_eq!(whole_minutes(&[], 9), (0, 0));
+        assert_eq!(whole_minutes(&[5, 10], 9), (0, 0));
+        assert_eq!(whole_minutes(&[5, 10, 60_004, 60_005, 70_000], 9), (3, 1));
+        assert_eq!(whole_minutes(&[0, 30_000, 90_000, 119_999, 120_000], 9), (4, 2));
+        assert_eq!(whole_minutes(&[0, 30_000, 90_000, 119_999, 120_000], 1), (2, 1));
     }
 }
