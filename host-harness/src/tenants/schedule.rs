@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::seat::{Seat, Shared, Taken};
+use super::seat::{Seat, Shared, TURN, Taken};
 use super::{Outcome, Step, Summary, TenantError};
 use crate::collect::{End, Round, Turn, What};
 use crate::config::{ConfigError, Listing, Stamp, TenantName};
@@ -31,6 +31,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// Gives tenants their turns.
 pub struct Scheduler<F> {
     shared: Arc<Shared>,
+    /// How long a turn goes on before others come.
+    turn: Duration,
     observe: F,
     seats: BTreeMap<TenantName, Place>,
     /// Who waits: since or until when, and in which order they came.
@@ -65,6 +67,7 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
     pub fn new(shared: Shared, observe: F) -> Self {
         Self {
             shared: Arc::new(shared),
+            turn: TURN,
             observe,
             seats: BTreeMap::new(),
             queue: BTreeSet::new(),
@@ -74,6 +77,13 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
             is_unlisted: false,
             broken: None,
         }
+    }
+
+    /// With turns of another length than 20 s. A call that has begun comes to its end all the same, so of no length each turn is
+    /// one call.
+    #[must_use]
+    pub fn turns_of(self, length: Duration) -> Self {
+        Self { turn: length, ..self }
     }
 
     /// Gives turns until all are idle, or until asked to end.
@@ -223,10 +233,10 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
             if std::mem::take(&mut place.is_changed) {
                 seat.renew();
             }
-            let shared = Arc::clone(&self.shared);
+            let (shared, length) = (Arc::clone(&self.shared), self.turn);
             self.running.spawn(async move {
                 // What a defect leaves of a seat is not used again.
-                let taken = AssertUnwindSafe(seat.turn(&name, &shared)).catch_unwind().await;
+                let taken = AssertUnwindSafe(seat.turn(&name, &shared, length)).catch_unwind().await;
                 (name, taken.ok())
             });
         }

@@ -12,7 +12,7 @@ use crate::state::{State, Writer};
 use crate::stop::Stop;
 
 /// How long a turn goes on before others come. A call that has begun then comes to its end, which is within 20 s.
-const TURN: Duration = Duration::from_secs(20);
+pub(super) const TURN: Duration = Duration::from_secs(20);
 
 /// What all tenants share.
 pub struct Shared {
@@ -65,10 +65,10 @@ impl Seat {
         self.has_re_audits = false;
     }
 
-    /// Reads the tenant's settings and takes a turn.
-    pub(super) async fn turn(mut self, name: &TenantName, shared: &Shared) -> Taken {
+    /// Reads the tenant's settings and takes a turn of this length.
+    pub(super) async fn turn(mut self, name: &TenantName, shared: &Shared, length: Duration) -> Taken {
         let (mut rounds, mut found) = (Vec::new(), None);
-        let turn = self.take(name, shared, &mut rounds, &mut found).await;
+        let turn = self.take(name, shared, length, &mut rounds, &mut found).await;
         if turn.is_err() {
             // As after a crash: what is on the disk says how to go on.
             self.held = None;
@@ -81,6 +81,7 @@ impl Seat {
         &mut self,
         name: &TenantName,
         shared: &Shared,
+        length: Duration,
         rounds: &mut Vec<Round>,
         found: &mut Option<String>,
     ) -> Result<Turn, TenantError> {
@@ -112,7 +113,7 @@ impl Seat {
         let standing = std::mem::take(&mut self.standing);
         let mut collector = Collector::resume(&tenant, &mut held.state, &mut held.sinks, shared.stop.clone(), standing);
         let turn = collector
-            .turn(mode, TURN, &mut |step| {
+            .turn(mode, length, &mut |step| {
                 if let Step::Over(round) = step {
                     rounds.push(round.clone());
                 }

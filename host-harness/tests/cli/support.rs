@@ -160,7 +160,7 @@ impl Drop for Place {
 }
 
 /// The component, compiled once for all tests of this process.
-fn plugin() -> &'static Plugin {
+pub(crate) fn plugin() -> &'static Plugin {
     static PLUGIN: OnceLock<Plugin> = OnceLock::new();
     PLUGIN.get_or_init(|| Runtime::new().unwrap().load(host_harness::COMPONENT).unwrap())
 }

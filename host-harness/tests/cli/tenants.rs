@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use host_harness::config::Setup;
+use host_harness::log::Log;
 use host_harness::simulator::{ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, SimulatedTenant, Stream, TenantSettings};
+use host_harness::sink::Sinks;
+use host_harness::stop::Stop;
+use host_harness::tenants::{Scheduler, Shared, Step};
 use serde_json::Value;
 
-use crate::support::{Place, Ran, ended, interrupt};
+use crate::support::{Place, Ran, ended, interrupt, plugin};
 
 /// Events of each audit stream that a tenant has before anybody asks.
 const BACKLOG: usize = 30;
@@ -186,6 +191,42 @@ async fn files_that_come_change_and_go_are_taken_up_without_a_restart() {
         many.is_exact(name);
     }
     assert!(many.place.path("webex-state/tenants/one/last-run/head.json").is_file(), "its state is kept");
+}
+
+/// In turns of one call each, of which the one with a long backlog has the first.
+#[tokio::test]
+async fn a_long_backlog_keeps_nobody_waiting_even_where_one_tenant_has_a_turn_at_a_time() {
+    const LONG: usize = 2_000;
+    const OF_A_CALL: usize = 100;
+    let mut many = Many::new(&format!("[tenants]\nside_by_side = 1\n{SHARED}"));
+    for name in ["first", "second", "third", "third-and-last"] {
+        many.add(name, false).await;
+    }
+    let now = many.webex["first"].now_ms();
+    many.webex["first"].backlog(Stream::AdminAudits, LONG, now - 3_600_000, now);
+    many.file("first", &format!("{}[collect]\nmax_fetch = {OF_A_CALL}\n", many.text("first")));
+
+    let Setup::Many(tenants) = Setup::load(&many.place.path("webex.toml")).unwrap() else { panic!("there are many") };
+    let (sinks, _) = Sinks::open(&tenants.sinks).unwrap();
+    let (plugin, log, stop) = (plugin().clone(), Log::silent(), Stop::new());
+    let shared = Shared { plugin, tenants, sinks, log, stop, follow: false, wish: None };
+    let mut over = Vec::new();
+    let observe = |step: Step<'_>| match step {
+        Step::Over(name, _) => over.push(name.to_string()),
+        Step::Failed(name, error, _) => panic!("{name}: {error}"),
+        _ => {}
+    };
+    Scheduler::new(shared, observe).turns_of(Duration::ZERO).run().await.unwrap();
+
+    many.webex.keys().for_each(|name| many.is_exact(name));
+    assert_eq!(over.last().map(String::as_str), Some("first"), "{over:?}");
+    let shared = many.place.read("all.ndjson");
+    let whose: Vec<&str> = shared.lines().map(|line| line.rsplit('"').nth(1).unwrap()).collect();
+    assert_eq!(whose[0], "first", "the long backlog is begun before the others");
+    let last_of_others = whose.iter().rposition(|name| *name != "first").unwrap();
+    let before = whose[..last_of_others].iter().filter(|name| **name == "first").count();
+    // Each of the others is through after a turn or two, between which it has as many.
+    assert!(before <= LONG / 4, "{before} of its events came before the last of the others'");
 }
 
 #[tokio::test]

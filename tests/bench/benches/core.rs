@@ -49,7 +49,7 @@ fn page() -> Response {
             body.push(b',');
         }
         stamp.set(NOW.as_millis().saturating_add_unsigned(number));
-        template.write(number, &stamp, &mut body);
+        template.write(0, number, &stamp, &mut body);
     }
     body.extend_from_slice(b"]}");
     Response { status: 200, headers: Vec::new(), body }

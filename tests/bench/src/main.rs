@@ -1,5 +1,6 @@
 //! The program `bench`; `cargo measure` builds and runs it. `docs/performance.md` says what it shows.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -74,8 +75,11 @@ struct One {
     /// The tenant compresses what it sends
     #[arg(long)]
     gzip: bool,
+    /// Of so many tenants in one process, by the collector; several numbers take turns
+    #[arg(long, value_delimiter = ',', conflicts_with = "subject")]
+    tenants: Vec<NonZeroU16>,
     /// A case of the table of bars instead, by the collector
-    #[arg(long, value_enum, conflicts_with_all = ["subject", "events", "latency", "gzip"])]
+    #[arg(long, value_enum, conflicts_with_all = ["subject", "events", "latency", "gzip", "tenants"])]
     bar: Option<Named>,
     /// Runs, of which the median is told
     #[arg(long, default_value_t = RUNS)]
@@ -134,12 +138,15 @@ fn measure_table(extent: Extent) -> Result<(), BenchError> {
 }
 
 fn measure_one(one: &One) -> Result<(), BenchError> {
-    let case = |subject: &Subject| Case { gzip: one.gzip, ..Case::backlog(*subject, one.events, one.latency) };
-    let cases = match one.bar {
+    let of_many = |tenants: &NonZeroU16| Case::of_many(*tenants, one.events, one.latency);
+    let of_one = |subject: &Subject| Case::backlog(*subject, one.events, one.latency);
+    let cases: Vec<Case> = match one.bar {
         Some(bar) => vec![bar.case()],
-        None => one.subject.iter().map(case).collect(),
+        None if !one.tenants.is_empty() => one.tenants.iter().map(of_many).collect(),
+        None => one.subject.iter().map(of_one).collect(),
     };
-    let group = cases.into_iter().map(|case| Planned { case, runs: one.runs }).collect();
+    let cases = cases.into_iter().map(|case| Case { gzip: case.gzip || one.gzip, ..case });
+    let group = cases.map(|case| Planned { case, runs: one.runs }).collect();
     let rows = table::measure_group(group, &Program::find()?)?;
     print!("{}", table::rows(&Results { machine: Machine::here(), rows }));
     Ok(())

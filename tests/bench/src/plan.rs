@@ -1,5 +1,7 @@
 //! What a table holds: which cases, how often each.
 
+use std::num::NonZeroU16;
+
 use crate::case::Case;
 use crate::subject::Subject;
 use crate::tenant::Supply;
@@ -15,6 +17,8 @@ pub enum Extent {
 
 /// Runs of a case; their median is told.
 pub const RUNS: usize = 5;
+/// Where a run takes a minute, in the usual table.
+const FEW: usize = 3;
 /// Starts, which are short.
 const STARTS: usize = 20;
 /// What Webex allows for most APIs.
@@ -61,6 +65,12 @@ pub fn packed(subject: Subject) -> Case {
     Case { gzip: true, ..Case::backlog(subject, 100_000, 0) }
 }
 
+/// So many tenants in one process with a hundred thousand events among them.
+fn many() -> Vec<Case> {
+    let counts = [1, 10, 100, 1_000].into_iter().filter_map(NonZeroU16::new);
+    counts.map(|tenants| Case::of_many(tenants, 100_000, 0)).collect()
+}
+
 /// The cases of a table, in groups whose runs take turns: what else the machine does meets all of a group.
 pub fn plan(extent: Extent) -> Vec<Vec<Planned>> {
     let group =
@@ -96,6 +106,7 @@ pub fn plan(extent: Extent) -> Vec<Vec<Planned>> {
         }
     }
     groups.push(group(RUNS, COMPARED.map(packed).to_vec()));
+    groups.push(group(if extent == Extent::Full { RUNS } else { FEW }, many()));
     groups.push(group(1, vec![limited()]));
     groups.push(group(1, vec![live()]));
     groups

@@ -1,6 +1,7 @@
 //! Measuring a whole table, and what it looks like.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU16;
 
 use crate::bars::bars;
 use crate::case::Case;
@@ -59,6 +60,9 @@ fn seconds(micros: u64) -> String {
 fn in_words(case: &Case) -> String {
     let mut words = case.subject.name().to_owned();
     let _ = write!(words, ", {} ms a call", case.latency_ms);
+    if let Some(tenants) = case.tenants {
+        let _ = write!(words, ", tenants: {tenants}");
+    }
     if case.gzip {
         words.push_str(", gzip");
     }
@@ -118,6 +122,9 @@ fn supply(case: &Case) -> String {
         [Supply::Live(_), ..] => format!("{} a second, {} s", grouped_whole(case.events()), case.follow_s.unwrap_or(0)),
         _ => grouped_whole(case.events()),
     };
+    if let Some(tenants) = case.tenants.map(NonZeroU16::get) {
+        let _ = write!(text, ", {} tenant{}", grouped_whole(tenants.into()), if tenants == 1 { "" } else { "s" });
+    }
     if case.gzip {
         text.push_str(", gzip");
     }

@@ -1,4 +1,4 @@
-//! A Webex to measure against: three streams whose events are made when they are asked for, in a process of its own.
+//! A Webex to measure against: three streams of each tenant, whose events are made when they are asked for, in a process of its own.
 //!
 //! The rules are those of `host_harness::simulator`, as far as a collector of a backlog meets them: bearer, organization, window,
 //! `max`, next link, `Date`, newest first, 429 with `Retry-After`. An event costs it a copy of a kilobyte, so that it is never
@@ -30,4 +30,6 @@ pub struct Spec {
     pub gzip: bool,
     /// Requests that a user may make in any minute; none: as many as he likes.
     pub requests_a_minute: Option<usize>,
+    /// How many tenants this is, each with all that stands above: they are told apart by their bearers.
+    pub tenants: u16,
 }

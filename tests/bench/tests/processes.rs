@@ -9,14 +9,14 @@ use std::process::{Command, Output, Stdio};
 use webex_bench::arrived;
 use webex_bench::measured::Usage;
 use webex_bench::subject::{EVENTS, Subject, tell};
-use webex_bench::tenant::{Report, Spec, Supply, TenantProcess};
+use webex_bench::tenant::{Access, Reader, Report, Spec, Supply, TenantProcess};
 
 const BENCH: &str = env!("CARGO_BIN_EXE_bench");
 /// More than a page of each stream, and no multiple of one.
 const SUPPLY: [u64; 3] = [450, 2_300, 1_001];
 
 fn spec() -> Spec {
-    Spec { supply: SUPPLY.map(Supply::Backlog), latency_ms: 0, gzip: false, requests_a_minute: None }
+    Spec { supply: SUPPLY.map(Supply::Backlog), latency_ms: 0, gzip: false, requests_a_minute: None, tenants: 1 }
 }
 
 fn measured(folder: &Path, words: &[&str]) -> Output {
@@ -36,7 +36,7 @@ fn collect(subject: Subject, spec: &Spec) -> (Usage, Report) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let usage: Usage = serde_json::from_slice(&std::fs::read(folder.path().join("usage.json")).unwrap()).unwrap();
     assert!(output.status.success() && usage.succeeded, "{said}");
-    assert_eq!(arrived::check(&folder.path().join(EVENTS), SUPPLY), Ok(()));
+    assert_eq!(arrived::check(&folder.path().join(EVENTS), SUPPLY, None), Ok(()));
     (usage, tenant.report().unwrap())
 }
 
@@ -71,6 +71,27 @@ fn a_tenant_refuses_what_is_beyond_its_limit() {
 }
 
 #[test]
+fn each_of_many_tenants_has_events_of_its_own_and_for_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut webex = TenantProcess::of(Path::new(BENCH), &Spec { tenants: 3, ..spec() }).unwrap();
+    tell(folder.path(), &webex.access_to(2)).unwrap();
+    measured(folder.path(), &["--", BENCH, "subject", Subject::PlainLoop.name()]);
+    let reader = Reader::default();
+    let text = std::fs::read_to_string(folder.path().join(EVENTS)).unwrap();
+    assert_eq!(text.lines().count() as u64, SUPPLY.iter().sum::<u64>());
+    assert!(text.lines().all(|line| reader.read(line.as_bytes()).unwrap().tenant == 2));
+    assert_eq!(webex.report().unwrap().wrong, 0);
+
+    let org = webex.access_to(1).org;
+    tell(folder.path(), &Access { org, ..webex.access_to(2) }).unwrap();
+    measured(folder.path(), &["--", BENCH, "subject", Subject::PlainLoop.name()]);
+    assert_eq!(webex.report().unwrap().wrong, 1, "it asks for another's organization");
+    tell(folder.path(), &webex.access_to(3)).unwrap();
+    measured(folder.path(), &["--", BENCH, "subject", Subject::PlainLoop.name()]);
+    assert_eq!(webex.report().unwrap().wrong, 2, "there is no fourth");
+}
+
+#[test]
 fn what_was_left_out_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let tenant = TenantProcess::of(Path::new(BENCH), &spec()).unwrap();
@@ -80,7 +101,7 @@ fn what_was_left_out_is_noticed() {
     let text = std::fs::read_to_string(&path).unwrap();
     let (_, rest) = text.split_once('\n').unwrap();
     std::fs::write(&path, rest).unwrap();
-    let found = arrived::check(&path, SUPPLY).unwrap_err();
+    let found = arrived::check(&path, SUPPLY, None).unwrap_err();
     assert!(found.contains("449 of 450 events of admin_audits"), "{found}");
 }
 

@@ -1,7 +1,7 @@
 //! A component that offers the contract and breaks everything else.
 //!
 //! What it does in `commands.run` is the command's name; what it does in the other exports is its mode, which a test writes
-//! into the component before it loads it.
+//! into the component before it loads it, or into the settings of a tenant.
 #![cfg(target_arch = "wasm32")]
 
 mod bindings;
@@ -116,7 +116,7 @@ impl collector::Guest for Hostile {
         let part = |name: &str, bytes: usize| LastRunPart { name: name.to_owned(), body: Some("x".repeat(bytes)) };
         let (mut events, mut parts, mut head) = (vec![sound()], Vec::new(), "{}".to_owned());
         let mut next = collector::Next::Idle;
-        match mode::get() {
+        match mode::get().as_str() {
             "two-lines-in-one" => events.push(event("2", "events", "{}\n{\"forged\":true}")),
             "no-object" => events.push(event("2", "events", "null")),
             "id-with-a-line-break" => events.push(event("2\n", "events", "{}")),

@@ -1,10 +1,25 @@
-//! What the exports without arguments do, written into the component by the test that loads it.
+//! What the exports without arguments do, written into the component by the test that loads it; or said by a setting, where
+//! tenants of one plugin are to differ.
+
+use crate::bindings::siem::plugin::settings;
 
 /// Found in the component by its first part; what follows, up to the first blank, is the mode.
 static MODE: [u8; 64] = *b"HOSTILE-MODE:none                                               ";
 
+/// The mode that leaves it to the tenant, and the setting in which that says its mode. The host reads it as a text of any kind.
+const AS_SET: &str = "as-set";
+const SETTING: &str = "message_text";
+
 /// The mode.
-pub(crate) fn get() -> &'static str {
+pub(crate) fn get() -> String {
+    let mode = written();
+    if mode != AS_SET {
+        return mode.to_owned();
+    }
+    settings::all().into_iter().find(|(name, _)| name == SETTING).map(|(_, mode)| mode).unwrap_or_default()
+}
+
+fn written() -> &'static str {
     // Else the compiler would answer from what stands there now.
     let mode: &'static [u8; 64] = std::hint::black_box(&MODE);
     let text = std::str::from_utf8(mode).unwrap_or_default();

@@ -16,6 +16,10 @@ const STATE: &str = "webex-state";
 const KEY: &str = "webex-state.key";
 /// In the state: compiled components.
 const NATIVE: &str = "native";
+/// The folder of many tenants' files.
+const TENANTS: &str = "tenants.d";
+/// The member of a line that says whose it is, where there are many.
+pub const TENANT_FIELD: &str = "tenant";
 
 /// How much may be asked for, and how often.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +55,8 @@ impl Program {
         }
         let warm = tempfile::tempdir().map_err(BenchError::file("make a folder below", &std::env::temp_dir()))?;
         let program = Self { path, warm };
-        let spec = Spec { supply: [Supply::Backlog(0); 3], latency_ms: 0, gzip: false, requests_a_minute: None };
+        let supply = [Supply::Backlog(0); 3];
+        let spec = Spec { supply, latency_ms: 0, gzip: false, requests_a_minute: None, tenants: 1 };
         let tenant = TenantProcess::start(&spec)?;
         let folder = program.warm.path();
         write_config(folder, &tenant.access, Settings { max_requests: 300 })?;
@@ -72,6 +77,30 @@ impl Program {
     /// A file cannot be written.
     pub fn prepare(&self, folder: &Path, access: &Access, settings: Settings) -> Result<(), BenchError> {
         write_config(folder, access, settings)?;
+        self.keep(folder)
+    }
+
+    /// The same for many tenants, each with a file, that share one sink.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn prepare_many(
+        &self,
+        folder: &Path,
+        tenants: impl Iterator<Item = Access>,
+        settings: Settings,
+    ) -> Result<(), BenchError> {
+        let shared = format!("{}{}", collect("tenant_defaults.", settings), sink(Some(TENANT_FIELD)));
+        write(&folder.join(CONFIG), &shared)?;
+        make_private(&folder.join(TENANTS))?;
+        for (number, access) in (0..).zip(tenants) {
+            write(&folder.join(TENANTS).join(format!("{}.toml", name_of(number))), &users(&access))?;
+        }
+        self.keep(folder)
+    }
+
+    /// Copies key and compiled component into a folder.
+    fn keep(&self, folder: &Path) -> Result<(), BenchError> {
         let (from, to) = (self.warm.path(), folder);
         copy(&from.join(KEY), &to.join(KEY))?;
         let (native, place) = (from.join(STATE).join(NATIVE), to.join(STATE).join(NATIVE));
@@ -94,8 +123,18 @@ fn make_private(folder: &Path) -> Result<(), BenchError> {
     host_harness::durable::folder(folder).map(drop).map_err(BenchError::tenant)
 }
 
-/// Writes `webex.toml`: all three streams, an NDJSON file.
+/// The name of one of many tenants; all are of the same length.
+pub fn name_of(tenant: u16) -> String {
+    format!("t{tenant:05}")
+}
+
+/// Writes the `webex.toml` of one tenant: all three streams, an NDJSON file.
 fn write_config(folder: &Path, access: &Access, settings: Settings) -> Result<(), BenchError> {
+    write(&folder.join(CONFIG), &format!("{}{}{}", users(access), collect("", settings), sink(None)))
+}
+
+/// Where a tenant is, and who signs in to it.
+fn users(access: &Access) -> String {
     let Access { origin, org, .. } = access;
     let mut text = format!("base_url = \"{origin}\"\n");
     for (user, table) in [(User::Admin, "admin"), (User::ComplianceOfficer, "compliance_officer")] {
@@ -108,12 +147,20 @@ fn write_config(folder: &Path, access: &Access, settings: Settings) -> Result<()
             let _ = writeln!(text, "org_id = \"{org}\"");
         }
     }
-    let _ = write!(
-        text,
-        "[collect]\nsecurity_audits = true\nlag = \"0s\"\nmax_requests = {}\n[[sink]]\ntype = \"ndjson\"\npath = \"{}\"\n",
-        settings.max_requests,
-        super::EVENTS
-    );
-    let path = folder.join(CONFIG);
-    fs::write(&path, text).map_err(BenchError::file("write", &path))
+    text
+}
+
+/// The table `collect`, of one tenant or below the table of what holds for many.
+fn collect(below: &str, settings: Settings) -> String {
+    let most = settings.max_requests;
+    format!("[{below}collect]\nsecurity_audits = true\nlag = \"0s\"\nmax_requests = {most}\n")
+}
+
+fn sink(tenant_field: Option<&str>) -> String {
+    let field = tenant_field.map(|name| format!("tenant_field = \"{name}\"\n")).unwrap_or_default();
+    format!("[[sink]]\ntype = \"ndjson\"\npath = \"{}\"\n{field}", super::EVENTS)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), BenchError> {
+    fs::write(path, text).map_err(BenchError::file("write", path))
 }

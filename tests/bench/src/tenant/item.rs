@@ -1,4 +1,4 @@
-//! What the n-th event of a stream looks like, and which event a line is of.
+//! What the n-th event of a stream looks like, whose it is, and which event a line is of.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -12,6 +12,8 @@ const ID: usize = 48;
 const CREATED: usize = 24;
 /// Characters that tell the streams apart, at the start of an id.
 const WHOSE: usize = 4;
+/// Bits of an event's number; those above it in an id say whose the event is.
+const NUMBER_BITS: u32 = 32;
 const DAY_MS: i64 = 86_400_000;
 
 /// The items of a stream: one text of about a kilobyte with places for id and `created`. Members and their order are those of
@@ -34,6 +36,8 @@ enum Part {
 /// Which event a line is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
+    /// Whose it is: a tenant's number, from 0 on.
+    pub tenant: u16,
     /// Place of its stream in [`Stream::ALL`].
     pub stream: usize,
     /// As its series counts: from the oldest on.
@@ -60,9 +64,9 @@ impl Template {
         Self { stream, parts, begin: begin(stream).into_bytes() }
     }
 
-    /// Writes an item.
-    pub fn write(&self, number: u64, created: &Stamp, out: &mut Vec<u8>) {
-        let number = digits(number);
+    /// Writes an item of a tenant. Two tenants have no id in common; for the rest their items are the same.
+    pub fn write(&self, tenant: u16, number: u64, created: &Stamp, out: &mut Vec<u8>) {
+        let number = digits(u64::from(tenant) << NUMBER_BITS | number);
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.extend_from_slice(text.as_bytes()),
@@ -147,7 +151,8 @@ impl Reader {
         let end = at + self.middle.needle().len();
         let hex = STANDARD_NO_PAD.decode(line.get(end..end + 16)?).ok()?;
         let number = u64::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?;
-        Some(Known { stream, number })
+        let tenant = u16::try_from(number >> NUMBER_BITS).ok()?;
+        Some(Known { tenant, stream, number: number & u64::from(u32::MAX) })
     }
 }
 
@@ -198,13 +203,15 @@ mod tests {
         for (index, stream) in Stream::ALL.into_iter().enumerate() {
             let template = Template::of(stream);
             let mut stamp = Stamp::default();
-            for number in [0, 1, 0xabc, 9_999_999, (1 << 48) - 1] {
+            for (tenant, number) in
+                [(0, 0), (0, 1), (1, 0), (7, 0xabc), (999, 9_999_999), (u16::MAX, u64::from(u32::MAX))]
+            {
                 let mut item = Vec::new();
                 stamp.set(1_769_904_000_000);
-                template.write(number, &stamp, &mut item);
+                template.write(tenant, number, &stamp, &mut item);
                 assert_eq!(item.len(), template.len());
                 assert!((900..1_300).contains(&item.len()), "{stream}: {}", item.len());
-                assert_eq!(reader.read(&item), Some(Known { stream: index, number }));
+                assert_eq!(reader.read(&item), Some(Known { tenant, stream: index, number }));
                 let value: serde_json::Value = serde_json::from_slice(&item).unwrap();
                 assert_eq!(value["created"], "2026-02-01T00:00:00.000Z");
                 assert!(value["id"].as_str().unwrap().len() >= ID);

@@ -9,7 +9,7 @@ use cisco_webex_plugin::stream::User;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::server::{Listener, ORG, Tenant, access_token, refresh_token};
+use super::server::{Listener, Webex, access_token, org, refresh_token};
 use super::{Report, Spec};
 use crate::error::BenchError;
 
@@ -34,6 +34,17 @@ pub struct Access {
 }
 
 impl Access {
+    /// To a tenant of the process behind `origin`.
+    fn to(origin: &str, tenant: u16) -> Self {
+        let users = [User::Admin, User::ComplianceOfficer];
+        Self {
+            origin: origin.to_owned(),
+            org: org(tenant),
+            bearers: users.map(|user| access_token(tenant, user)),
+            refresh_tokens: users.map(|user| refresh_token(tenant, user)),
+        }
+    }
+
     /// The bearer of a user.
     pub fn bearer(&self, user: User) -> &str {
         let [admin, officer] = &self.bearers;
@@ -57,16 +68,9 @@ pub fn serve(spec: &str) -> Result<(), BenchError> {
     let tasks = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BenchError::tenant)?;
     tasks.block_on(async {
         let listener = Listener::bind().await.map_err(BenchError::tenant)?;
-        let users = [User::Admin, User::ComplianceOfficer];
-        let access = Access {
-            origin: listener.origin.clone(),
-            org: ORG.to_owned(),
-            bearers: users.map(access_token),
-            refresh_tokens: users.map(refresh_token),
-        };
-        let tenant = Arc::new(Tenant::new(spec, listener.origin.clone()));
-        say(&access)?;
-        let asked = Arc::clone(&tenant);
+        let webex = Arc::new(Webex::new(spec, listener.origin.clone()));
+        say(&Access::to(&listener.origin, 0))?;
+        let asked = Arc::clone(&webex);
         let lines = tokio::task::spawn_blocking(move || {
             for line in std::io::stdin().lines() {
                 match line.map_err(BenchError::tenant)?.as_str() {
@@ -80,7 +84,7 @@ pub fn serve(spec: &str) -> Result<(), BenchError> {
             Ok(())
         });
         tokio::select! {
-            () = listener.serve(tenant) => Ok(()),
+            () = listener.serve(webex) => Ok(()),
             ended = lines => ended.map_err(BenchError::tenant)?,
         }
     })
@@ -99,7 +103,7 @@ pub struct TenantProcess {
     process: Child,
     lines: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    /// How it is reached.
+    /// How it is reached; of many tenants, the first.
     pub access: Access,
 }
 
@@ -129,6 +133,11 @@ impl TenantProcess {
         let mut answers = BufReader::new(stdout);
         let access = hear(&mut answers)?;
         Ok(Self { process, lines, answers, access })
+    }
+
+    /// How one of many is reached, by its number from 0 on.
+    pub fn access_to(&self, tenant: u16) -> Access {
+        Access::to(&self.access.origin, tenant)
     }
 
     /// What it has seen so far.

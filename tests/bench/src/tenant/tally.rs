@@ -20,9 +20,9 @@ pub struct Report {
     /// When the first arrived, microseconds since the epoch.
     pub first_us: Option<u64>,
     /// When each user's answered requests of lists arrived, in milliseconds since the tenant's start; admin, then compliance
-    /// officer.
+    /// officer; of all tenants together.
     pub answered_ms: [Vec<u64>; 2],
-    /// Events that each stream has by now.
+    /// Events that each stream has by now, of one tenant: all have as many.
     pub events: [u64; 3],
 }
 

@@ -14,3 +14,4 @@ mod network;
 mod resources;
 mod secrets;
 mod support;
+mod tenants;
