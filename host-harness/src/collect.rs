@@ -1,7 +1,8 @@
 //! The cycle: stored last-run → call → delivery → stored last-run, until there is nothing more, or for ever.
 //!
 //! Delivery is at least once. A batch's last-run is stored only after every sink has the batch for good, so a crash between
-//! the two brings that one batch again, with the same ids, and nothing else.
+//! the two brings that one batch again, with the same ids, and nothing else. While a batch of a round is on its way, the call
+//! for the next one is made ([`Delivery`]).
 //!
 //! Calls make up *rounds*: one ends when the plugin has nothing more for now. Between rounds stretches of the past are read
 //! again ([`ReAudits`]). What each came to is a [`Round`], which [`report`] puts into words.
@@ -10,6 +11,7 @@
 //! is kept of each.
 
 mod call;
+mod delivery;
 mod leftover;
 mod news;
 mod re_audit;
@@ -22,9 +24,10 @@ use std::time::Duration;
 
 use crate::durable::DurableError;
 use crate::runtime::{Failure, LastRun, RuntimeError, Tenant, in_words, time};
-use crate::sink::{SinkError, Sinks};
-use crate::state::{StateError, Writer};
+use crate::sink::SinkError;
+use crate::state::StateError;
 use crate::stop::Stop;
+pub use delivery::Delivery;
 pub use leftover::look_back;
 pub use news::News;
 pub use re_audit::{ReAudit, ReAudits, Reach, Schedule, ScheduleError, Stretch, Wish};
@@ -120,16 +123,17 @@ pub enum CollectError {
     /// The plugin cannot collect anything.
     #[error("{}", in_words(.0))]
     Failed(Box<Failure>),
+    /// The delivery of a batch ended by a panic, which was told.
+    #[error("a batch was not recorded by a defect of the program; please report it")]
+    Defect,
 }
 
 /// One tenant's cycle.
 pub struct Collector<'a> {
     /// Whom to call.
     pub tenant: &'a Tenant,
-    /// Where it stands.
-    pub state: &'a mut Writer,
-    /// Where events go.
-    pub sinks: &'a mut Sinks,
+    /// Where events go, and where it stands.
+    pub delivery: &'a mut Delivery,
     /// The wish to end.
     pub stop: Stop,
     /// Streams to collect; empty: all that the settings turn on.
@@ -145,20 +149,14 @@ pub struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     /// For all streams that the settings turn on.
-    pub fn new(tenant: &'a Tenant, state: &'a mut Writer, sinks: &'a mut Sinks, stop: Stop) -> Self {
-        Self::resume(tenant, state, sinks, stop, Standing::default())
+    pub fn new(tenant: &'a Tenant, delivery: &'a mut Delivery, stop: Stop) -> Self {
+        Self::resume(tenant, delivery, stop, Standing::default())
     }
 
     /// Goes on after an earlier turn.
-    pub fn resume(
-        tenant: &'a Tenant,
-        state: &'a mut Writer,
-        sinks: &'a mut Sinks,
-        stop: Stop,
-        standing: Standing,
-    ) -> Self {
+    pub fn resume(tenant: &'a Tenant, delivery: &'a mut Delivery, stop: Stop, standing: Standing) -> Self {
         let Standing { re_audits, totals, told, under_way } = standing;
-        Self { tenant, state, sinks, stop, streams: Vec::new(), re_audits, totals, last_run: None, told, under_way }
+        Self { tenant, delivery, stop, streams: Vec::new(), re_audits, totals, last_run: None, told, under_way }
     }
 
     /// What is to be kept until the next turn.

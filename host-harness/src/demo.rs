@@ -7,7 +7,7 @@ mod tally;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::collect::{self, CollectError, Collector, End, Mode, Totals};
+use crate::collect::{self, CollectError, Collector, Delivery, End, Mode, Totals};
 use crate::config::keys::ORIGIN_SETTING;
 use crate::durable::DurableError;
 use crate::log::Log;
@@ -307,10 +307,11 @@ impl Demo<'_> {
         observe: &mut impl FnMut(Step<'_>),
     ) -> Result<End, DemoError> {
         let tenant = self.open(plugin, part.stop.clone()).await?;
-        let mut writer = State::at(&self.folder).writer()?;
+        let writer = State::at(&self.folder).writer()?;
         let (file, _) = Ndjson::open(&self.options.output)?;
-        let mut sinks = Sinks::new([Sink::Ndjson(file), Sink::Memory(Vec::new())]);
-        let mut collector = Collector::new(&tenant, &mut writer, &mut sinks, part.stop.clone());
+        let sinks = Sinks::new([Sink::Ndjson(file), Sink::Memory(Vec::new())]);
+        let mut delivery = Delivery::to(sinks, writer);
+        let mut collector = Collector::new(&tenant, &mut delivery, part.stop.clone());
         collector.totals = std::mem::take(totals);
         let ended = collector
             .run(mode, |step| {
@@ -322,7 +323,7 @@ impl Demo<'_> {
             })
             .await;
         *totals = collector.totals;
-        tally.take(&sinks);
+        delivery.sinks(|sinks| tally.take(sinks));
         Ok(ended?)
     }
 }

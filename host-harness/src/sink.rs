@@ -4,6 +4,7 @@
 mod mark;
 mod ndjson;
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,18 @@ pub enum Sink {
     Ndjson(Ndjson),
     /// Kept, for tests.
     Memory(Vec<Event>),
+}
+
+impl Sink {
+    fn deliver<E: Borrow<Event>>(&mut self, events: impl IntoIterator<Item = E>) -> Result<(), SinkError> {
+        match self {
+            Self::Ndjson(sink) => sink.deliver(events),
+            Self::Memory(kept) => {
+                kept.extend(events.into_iter().map(|event| event.borrow().clone()));
+                Ok(())
+            }
+        }
+    }
 }
 
 /// What a sink has mended when it was opened: the end of a file that held a piece of a line.
@@ -108,21 +121,17 @@ impl Sinks {
         Self(sinks.map(shared).collect())
     }
 
-    /// Hands the events to every sink; on the disk, or taken by the reader, when it returns.
+    /// Hands the events to every sink; on the disk, or taken by the reader, when it returns. The last sink gives each event's memory
+    /// back once its line is written, so that nobody holds a batch while the disk is waited for.
     ///
     /// # Errors
     /// A sink refused. Others may have the batch already; it comes again for all of them.
-    pub fn deliver(&mut self, events: &[Event]) -> Result<(), SinkError> {
-        if events.is_empty() {
-            return Ok(());
+    pub fn deliver(&mut self, events: Vec<Event>) -> Result<(), SinkError> {
+        let Some((last, others)) = self.0.split_last_mut().filter(|_| !events.is_empty()) else { return Ok(()) };
+        for sink in others {
+            sink.deliver(&events)?;
         }
-        for sink in &mut self.0 {
-            match sink {
-                Sink::Ndjson(sink) => sink.deliver(events)?,
-                Sink::Memory(kept) => kept.extend_from_slice(events),
-            }
-        }
-        Ok(())
+        last.deliver(events)
     }
 
     /// Where the next batch begins in each file; a batch that an earlier run has left counts until it is made up for.

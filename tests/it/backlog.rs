@@ -1,6 +1,6 @@
 //! Three times five thousand events of about 1 KB into a file, seven to a millisecond: each once, run after run.
 
-use host_harness::collect::{Collector, End, Mode};
+use host_harness::collect::{Collector, Delivery, End, Mode};
 use host_harness::simulator::{Bound, GeneratorSettings, Stream, StreamSettings, TenantSettings};
 use host_harness::sink::Sinks;
 use host_harness::state::State;
@@ -15,11 +15,12 @@ const LATER: usize = 10;
 
 /// One run of the host's own cycle: state and file are opened and closed, as by a process of its own.
 async fn collect(tenant: &Simulated, folder: &std::path::Path) -> Vec<String> {
-    let mut state = State::at(&folder.join("state")).writer().unwrap();
+    let state = State::at(&folder.join("state")).writer().unwrap();
     let file = folder.join("events.ndjson");
-    let (mut sinks, mended) = Sinks::open([&file]).unwrap();
+    let (sinks, mended) = Sinks::open([&file]).unwrap();
     assert!(mended.is_empty(), "{mended:?}");
-    let mut collector = Collector::new(&tenant.host.tenant, &mut state, &mut sinks, Stop::new());
+    let mut delivery = Delivery::to(sinks, state);
+    let mut collector = Collector::new(&tenant.host.tenant, &mut delivery, Stop::new());
     assert_eq!(collector.run(Mode::Once, |_| ()).await.unwrap(), End::Idle);
     assert!(collector.totals.failed().next().is_none());
     std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect()

@@ -15,6 +15,8 @@ mod bad_input;
 mod bodies;
 mod commands;
 mod contract;
+#[cfg(unix)]
+mod delivery;
 mod isolation;
 mod last_run;
 mod organizations;

@@ -9,8 +9,8 @@ use super::session::Session;
 use super::whose::{Default, Whose};
 use super::{CliError, Exit, Global, output, session, signals};
 use crate::collect::{
-    Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, ScheduleError, Step, Totals, What, Wish, look_back,
-    report,
+    Collector, Delivery, End, Mode, News, ReAudits, Reach, Round, RoundEnd, ScheduleError, Step, Totals, What, Wish,
+    look_back, report,
 };
 use crate::config::Config;
 use crate::sink::Sinks;
@@ -55,7 +55,7 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
     let session = Session::of(config, plugin, log, stop.clone()).await?;
     session.secrets_ready().await?;
     let Session { config, tenant, state, .. } = &session;
-    let mut writer = state.writer()?;
+    let writer = state.writer()?;
     let (sinks, mended) = Sinks::open(&config.sinks)?;
     let mut sinks = sinks.marked(config.marks());
     if let Some(sentence) = look_back(&writer, &mut sinks, &mended)? {
@@ -71,7 +71,8 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
         unwritten: None,
     };
     let mode = if options.follow { Mode::Follow(config.interval) } else { Mode::Once };
-    let mut collector = Collector::new(tenant, &mut writer, &mut sinks, stop.clone());
+    let mut delivery = Delivery::to(sinks, writer);
+    let mut collector = Collector::new(tenant, &mut delivery, stop.clone());
     collector.re_audits = ReAudits::new(options.wish(), config.reaudit, &config.state_dir, tenant.log())?;
     let ended = collector
         .run(mode, |step| match step {

@@ -124,7 +124,7 @@ pub enum CliError {
     /// The demo.
     #[error(transparent)]
     Demo(Box<DemoError>),
-    /// A turn of one of many tenants ended by a panic, which was told.
+    /// A delivery, or a turn of one of many tenants, ended by a panic, which was told.
     #[error("a defect of the program; please report it")]
     Defect,
     /// The plugin could not do it.
@@ -150,6 +150,7 @@ impl From<CollectError> for CliError {
             CollectError::Sink(error) => error.into(),
             CollectError::Runtime(error) => error.into(),
             CollectError::Failed(failure) => Self::Plugin { failure, place: None },
+            CollectError::Defect => Self::Defect,
         }
     }
 }

@@ -69,9 +69,10 @@ async fn answer(session: &Session, name: &str, arguments: &[(String, String)]) -
         let (sinks, mended) = Sinks::open(&session.config.sinks)?;
         let mut sinks = sinks.marked(session.config.marks());
         mended.iter().for_each(|mended| output::words(&mended.to_string()));
-        sinks.deliver(&outcome.events)?;
+        let count = outcome.events.len();
+        sinks.deliver(outcome.events)?;
         is_beside_events = sinks.use_stdout();
-        output::words(&format!("delivered {} events to the sinks", outcome.events.len()));
+        output::words(&format!("delivered {count} events to the sinks"));
     }
     let text = output::shown(&outcome.readable);
     Ok((Answer { exit: Exit::Done, text, json: outcome.outputs }, is_beside_events))

@@ -1,12 +1,16 @@
 //! One call, what is done with its outcome, and what comes after it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::delivery::Parcel;
 use super::told::Told;
 use super::{CollectError, Collector, End, ReAudit, Round, RoundEnd, Totals, What};
 use crate::log::Level;
-use crate::runtime::{Batch, Failure, FetchRequest, LastRun, Next, ReRead, Retry, RuntimeError, TimeRange, in_words};
+use crate::runtime::{
+    Batch, Failure, FetchRequest, LastRun, LastRunPart, Next, ReRead, Retry, RuntimeError, TimeRange, in_words,
+};
 
 /// Calls in a row that may bring nothing new, neither an event nor another last-run, before the round ends: one may be an
 /// accident, two a bad moment.
@@ -71,7 +75,8 @@ pub(super) enum After {
 }
 
 impl Collector<'_> {
-    /// Makes one call, delivers and records what it brought, and says how to go on.
+    /// Makes one call, sends what it brought on its way, and says how to go on. Where a round goes on at once, its batch may still
+    /// be on its way then; where it does not, and in a re-audit, it is recorded.
     ///
     /// # Errors
     /// A sink or the disk refuses; or a round cannot go on. A re-audit that cannot go on is over.
@@ -93,11 +98,18 @@ impl Collector<'_> {
         if work.what == What::Collect {
             self.totals.calls += 1;
         }
-        let parts = self.state.parts();
-        let after = match self.tenant.fetch_events_since(self.last_run.as_ref(), parts, &request).await {
+        let called = self.tenant.fetch_events_since(self.last_run.as_ref(), self.delivery.parts(), &request).await;
+        // Of the batch before. If it cannot be recorded, what was called for after it is thrown away.
+        self.recorded(work).await?;
+        let after = match called {
             Ok(Ok(batch)) => {
-                let next = self.record(batch, work)?;
-                return Ok(self.after_batch(next, &mut work.patience, pace));
+                let next = self.deliver(batch, work);
+                let after = self.after_batch(next, &mut work.patience, pace);
+                // After a call of a re-audit comes perhaps one of a round.
+                if !matches!(after, After::Again) || work.what != What::Collect {
+                    self.recorded(work).await?;
+                }
+                return Ok(after);
             }
             Err(RuntimeError::Stopped { .. }) => {
                 return Ok(After::Over(RoundEnd::Ended(End::Stopped), Duration::ZERO));
@@ -117,43 +129,38 @@ impl Collector<'_> {
         }
     }
 
-    /// Delivers, then remembers; in this order only. Before that it notes where in each file the batch begins, so that a start
-    /// after a crash in between finds its lines.
-    fn record(&mut self, batch: Batch, work: &mut Work) -> Result<Next, CollectError> {
-        // When there is nothing left to deliver, nothing of an earlier batch is still to come.
+    /// Sends a batch on its way.
+    fn deliver(&mut self, batch: Batch, work: &mut Work) -> Next {
+        let Batch { events, last_run, next, reports } = batch;
         let is_settled = work.what == What::Collect
-            && batch.next == Next::Idle
-            && batch.events.is_empty()
-            && batch.reports.iter().all(|report| report.failure.is_none());
-        let is_expecting = !is_settled && self.sinks.still_expect(&batch.events);
-        if is_expecting || !batch.events.is_empty() {
-            self.state.delivering(&batch.last_run, self.sinks.begin(), is_expecting)?;
-        }
-        self.sinks.deliver(&batch.events)?;
-        let is_changed = self.last_run.as_ref().is_none_or(|before| !is_same(before, &batch.last_run));
-        if is_changed {
-            self.state.store(&batch.last_run)?;
-        }
-        if is_settled {
-            self.sinks.settle();
-        }
-        if !is_expecting {
-            self.state.delivered();
-        }
-        if !batch.events.is_empty() {
+            && next == Next::Idle
+            && events.is_empty()
+            && reports.iter().all(|report| report.failure.is_none());
+        let is_changed = self.last_run.as_ref().is_none_or(|before| !is_same(before, &last_run));
+        if !events.is_empty() {
             work.patience = Patience::default();
         } else if is_changed {
             work.patience.barren = 0;
         } else {
             work.patience.barren += 1;
         }
-        self.last_run = Some(without_texts(batch.last_run));
-        work.totals.add(&batch.reports);
+        self.last_run = Some(without_texts(&last_run));
+        self.delivery.begin(Parcel { events, last_run: Arc::new(last_run), is_changed, is_settled }, reports);
+        next
+    }
+
+    /// Waits until the batch is recorded that is on its way, if there is one: only then does it count.
+    ///
+    /// # Errors
+    /// A sink or the disk refuses.
+    pub(super) async fn recorded(&mut self, work: &mut Work) -> Result<(), CollectError> {
+        let reports = self.delivery.end().await.inspect_err(|_| self.last_run = None)?;
+        work.totals.add(&reports);
         if work.what == What::Collect {
-            self.totals.add(&batch.reports);
+            self.totals.add(&reports);
         }
-        work.told.as_mut().unwrap_or(&mut self.told).tell(&batch.reports, self.tenant.log());
-        Ok(batch.next)
+        work.told.as_mut().unwrap_or(&mut self.told).tell(&reports, self.tenant.log());
+        Ok(())
     }
 
     fn after_batch(&self, next: Next, patience: &mut Patience, pace: Pace) -> After {
@@ -233,10 +240,10 @@ fn is_same(one: &LastRun, other: &LastRun) -> bool {
     one.head == other.head && names(one) == names(other)
 }
 
-/// What is stored is on the disk; in memory its names are enough.
-fn without_texts(mut last_run: LastRun) -> LastRun {
-    last_run.parts.iter_mut().for_each(|part| part.body = None);
-    last_run
+/// Its names are enough for a call, which asks for the texts that it needs.
+fn without_texts(LastRun { head, parts }: &LastRun) -> LastRun {
+    let parts = parts.iter().map(|part| LastRunPart { name: part.name.clone(), body: None }).collect();
+    LastRun { head: head.clone(), parts }
 }
 
 fn failed(code: &str, text: String) -> RoundEnd {

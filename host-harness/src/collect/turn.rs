@@ -84,12 +84,12 @@ impl Collector<'_> {
         observe: &mut impl FnMut(Step<'_>),
     ) -> Result<Turn, CollectError> {
         if self.last_run.is_none() {
-            self.last_run = self.state.load()?;
+            self.last_run = self.delivery.load()?;
         }
         let began = Instant::now();
         loop {
             if self.stop.is_requested() {
-                return Ok(self.stopped(observe));
+                return self.stopped(observe).await;
             }
             let is_round = match (mode, self.under_way.next_round) {
                 (Mode::Once, _) => self.under_way.ended.is_none(),
@@ -100,6 +100,7 @@ impl Collector<'_> {
                 self.under_way = UnderWay::default();
             }
             if turn != Turn::Again || began.elapsed() >= length {
+                self.round_recorded().await?;
                 return Ok(turn);
             }
         }
@@ -144,7 +145,7 @@ impl Collector<'_> {
             RoundEnd::Failed { .. } => End::Stuck,
         };
         if end == End::Stopped {
-            return Ok(self.stopped(observe));
+            return self.stopped(observe).await;
         }
         self.under_way.ended = Some(end);
         Ok(Turn::Again)
@@ -190,7 +191,7 @@ impl Collector<'_> {
             }
             After::Over(RoundEnd::Ended(End::Stopped), _) => {
                 self.under_way.re_audit = Some(open);
-                return Ok(self.stopped(observe));
+                return self.stopped(observe).await;
             }
             After::Over(end, _) => {
                 self.re_audits.end(&open.re_audit)?;
@@ -200,12 +201,22 @@ impl Collector<'_> {
         Ok(Turn::Again)
     }
 
+    /// Waits for the batch of a round that goes on; nothing else leaves one on its way.
+    async fn round_recorded(&mut self) -> Result<(), CollectError> {
+        if let Some(mut work) = self.under_way.round.take() {
+            self.recorded(&mut work).await?;
+            self.under_way.round = Some(work);
+        }
+        Ok(())
+    }
+
     /// What is under way ends here; everything delivered is recorded.
-    fn stopped(&mut self, observe: &mut impl FnMut(Step<'_>)) -> Turn {
+    async fn stopped(&mut self, observe: &mut impl FnMut(Step<'_>)) -> Result<Turn, CollectError> {
+        self.round_recorded().await?;
         let works = [self.under_way.round.take(), self.under_way.re_audit.take().map(|open| open.work)];
         for work in works.into_iter().flatten() {
             observe(Step::Over(&work.over(RoundEnd::Ended(End::Stopped), self.now())));
         }
-        Turn::Over(End::Stopped)
+        Ok(Turn::Over(End::Stopped))
     }
 }

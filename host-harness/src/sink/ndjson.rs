@@ -8,6 +8,7 @@
 
 mod again;
 
+use std::borrow::Borrow;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -173,11 +174,12 @@ impl Ndjson {
         matches!(self.to, To::Stdout { .. })
     }
 
-    /// Writes the bodies; flushed, and on the disk where it is a file, when it returns.
+    /// Writes the bodies; flushed, and on the disk where it is a file, when it returns. An event that is given away is dropped
+    /// once it is written.
     ///
     /// # Errors
     /// The disk is full, the reader has gone, the file is not writable any more. A file is then as it was before.
-    pub fn deliver(&mut self, events: &[Event]) -> Result<(), SinkError> {
+    pub fn deliver<E: Borrow<Event>>(&mut self, events: impl IntoIterator<Item = E>) -> Result<(), SinkError> {
         let mark = self.mark.as_ref();
         match &mut self.to {
             To::Stdout { file } => {
@@ -222,16 +224,16 @@ fn sync(file: &File) -> io::Result<()> {
 }
 
 /// Writes the bodies but those that `stands` knows.
-fn write_lines(
+fn write_lines<E: Borrow<Event>>(
     to: &mut impl Write,
-    events: &[Event],
+    events: impl IntoIterator<Item = E>,
     mark: Option<&Mark>,
     mut stands: impl FnMut(&[u8]) -> bool,
 ) -> io::Result<()> {
     let mut lines = Vec::with_capacity(CHUNK);
     for event in events {
         let begin = lines.len();
-        put_line(&mut lines, event, mark);
+        put_line(&mut lines, event.borrow(), mark);
         if lines.get(begin..).is_some_and(&mut stands) {
             lines.truncate(begin);
             continue;
@@ -330,9 +332,9 @@ mod tests {
     fn batches_follow_each_other_and_earlier_lines_stay() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.ndjson");
-        open(&path).0.deliver(&events(&["{\"a\":1}", "{\"b\":2}"])).unwrap();
+        open(&path).0.deliver(events(&["{\"a\":1}", "{\"b\":2}"])).unwrap();
         let (mut sink, mended) = open(&path);
-        sink.deliver(&events(&["{\"c\":3}"])).unwrap();
+        sink.deliver(events(&["{\"c\":3}"])).unwrap();
         assert_eq!(mended, None);
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n");
     }
@@ -342,9 +344,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.ndjson");
         let (mut sink, _) = open(&path);
-        sink.deliver(&events(&["{\"a\":1}"])).unwrap();
+        sink.deliver(events(&["{\"a\":1}"])).unwrap();
         let begun = sink.begin().unwrap().1;
-        sink.deliver(&events(&["{\"b\":2}", "{\"c\":3}"])).unwrap();
+        sink.deliver(events(&["{\"b\":2}", "{\"c\":3}"])).unwrap();
         drop(sink);
 
         let (mut sink, _) = open(&path);
@@ -353,8 +355,8 @@ mod tests {
         assert!(sink.still_expects(&events(&["{\"b\":2}"])));
         assert!(!sink.still_expects(&events(&["{\"c\":3}", "{\"b\":2}", "{\"d\":4}"])));
         // Other bytes are another event, and what stands before the batch was recorded.
-        sink.deliver(&events(&["{\"b\": 2}", "{\"c\":3}", "{\"a\":1}"])).unwrap();
-        sink.deliver(&events(&["{\"b\":2}", "{\"c\":3}"])).unwrap();
+        sink.deliver(events(&["{\"b\": 2}", "{\"c\":3}", "{\"a\":1}"])).unwrap();
+        sink.deliver(events(&["{\"b\":2}", "{\"c\":3}"])).unwrap();
         let text = "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n{\"b\": 2}\n{\"a\":1}\n{\"c\":3}\n";
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         assert_eq!(sink.begin().unwrap().1, u64::try_from(text.len()).unwrap());
@@ -365,11 +367,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.ndjson");
         let (mut sink, _) = open(&path);
-        sink.deliver(&events(&["{\"a\":1}"])).unwrap();
+        sink.deliver(events(&["{\"a\":1}"])).unwrap();
         sink.recall(0).unwrap();
         sink.settle();
         assert!(!sink.still_expects(&[]));
-        sink.deliver(&events(&["{\"a\":1}"])).unwrap();
+        sink.deliver(events(&["{\"a\":1}"])).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"a\":1}\n");
     }
 
@@ -382,7 +384,7 @@ mod tests {
         fs::write(&path, "{\"new\":1}\n{\"newer\":2}\n").unwrap();
         let (mut sink, _) = open(&path);
         sink.recall(3).unwrap();
-        sink.deliver(&events(&["{\"new\":1}"])).unwrap();
+        sink.deliver(events(&["{\"new\":1}"])).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3, "a piece of a line is no line");
     }
 
@@ -392,9 +394,9 @@ mod tests {
         let path = folder.path().join("events.ndjson");
         let (all, _) = open(&path);
         let [mut one, mut two] = ["one", "two"].map(|name| all.share(Some(Mark::new("tenant", name))));
-        one.deliver(&events(&["{\"a\":1}"])).unwrap();
-        two.deliver(&events(&["{\"a\":1}", "{}"])).unwrap();
-        one.deliver(&events(&["{\"b\":2}"])).unwrap();
+        one.deliver(events(&["{\"a\":1}"])).unwrap();
+        two.deliver(events(&["{\"a\":1}", "{}"])).unwrap();
+        one.deliver(events(&["{\"b\":2}"])).unwrap();
         let text = "{\"a\":1,\"tenant\":\"one\"}\n{\"a\":1,\"tenant\":\"two\"}\n{\"tenant\":\"two\"}\n\
                     {\"b\":2,\"tenant\":\"one\"}\n";
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
@@ -413,18 +415,18 @@ mod tests {
         let (all, _) = open(&path);
         let (mut one, mut two) = (share(&all, "one"), share(&all, "two"));
         let begun = one.begin().unwrap().1;
-        two.deliver(&events(&["{\"a\":1}"])).unwrap();
-        one.deliver(&events(&["{\"a\":1}", "{\"b\":2}"])).unwrap();
+        two.deliver(events(&["{\"a\":1}"])).unwrap();
+        one.deliver(events(&["{\"a\":1}", "{\"b\":2}"])).unwrap();
         drop((all, one, two));
 
         let (all, _) = open(&path);
         let (mut one, mut two) = (share(&all, "one"), share(&all, "two"));
         one.recall(begun).unwrap();
         let before = fs::read_to_string(&path).unwrap();
-        one.deliver(&events(&["{\"b\":2}", "{\"a\":1}"])).unwrap();
+        one.deliver(events(&["{\"b\":2}", "{\"a\":1}"])).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), before, "both stand there");
         // The batch of the other was recorded, so the same line is another event.
-        two.deliver(&events(&["{\"a\":1}"])).unwrap();
+        two.deliver(events(&["{\"a\":1}"])).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{before}{{\"a\":1,\"tenant\":\"two\"}}\n"));
     }
 
@@ -454,7 +456,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_a_refusal() {
         let (mut sink, _) = open(Path::new("/dev/full"));
-        assert!(matches!(sink.deliver(&events(&["{}"])), Err(SinkError::Refused { .. })));
+        assert!(matches!(sink.deliver(events(&["{}"])), Err(SinkError::Refused { .. })));
     }
 
     #[cfg(unix)]

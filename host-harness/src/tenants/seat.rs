@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{TenantError, opened};
-use crate::collect::{Collector, Mode, ReAudits, Round, Standing, Step, Turn, Wish, look_back};
+use crate::collect::{Collector, Delivery, Mode, ReAudits, Round, Standing, Step, Turn, Wish, look_back};
 use crate::config::{TenantName, Tenants};
 use crate::log::Log;
 use crate::runtime::Plugin;
 use crate::sink::Sinks;
-use crate::state::{State, Writer};
+use crate::state::State;
 use crate::stop::Stop;
 
 /// How long a turn goes on before others come. A call that has begun then comes to its end, which is within 20 s.
@@ -38,14 +38,9 @@ pub(super) struct Seat {
     pub(super) standing: Standing,
     /// Its state and its sinks, once they are taken. The locks of both are held as long as the process runs, so that no other
     /// writes there.
-    held: Option<Held>,
+    held: Option<Delivery>,
     /// Whether what is to be read again was read from its settings.
     has_re_audits: bool,
-}
-
-struct Held {
-    state: Writer,
-    sinks: Sinks,
 }
 
 /// What a turn came to.
@@ -101,7 +96,7 @@ impl Seat {
                     (sinks.marked(config.marks()), mended)
                 };
                 *found = look_back(&state, &mut sinks, &mended)?;
-                none.insert(Held { state, sinks })
+                none.insert(Delivery::to(sinks, state))
             }
         };
         if !self.has_re_audits {
@@ -111,7 +106,7 @@ impl Seat {
         }
         let mode = if shared.follow { Mode::Follow(config.interval) } else { Mode::Once };
         let standing = std::mem::take(&mut self.standing);
-        let mut collector = Collector::resume(&tenant, &mut held.state, &mut held.sinks, shared.stop.clone(), standing);
+        let mut collector = Collector::resume(&tenant, held, shared.stop.clone(), standing);
         let turn = collector
             .turn(mode, length, &mut |step| {
                 if let Step::Over(round) = step {
@@ -120,7 +115,7 @@ impl Seat {
             })
             .await;
         self.standing = collector.rest();
-        held.state.rest();
+        held.rest();
         Ok(turn?)
     }
 }

@@ -77,7 +77,7 @@ fn record(writer: &mut Writer, sinks: &mut Sinks, events: Vec<Event>, last_run: 
     if !events.is_empty() {
         writer.delivering(&last_run, sinks.begin(), false)?;
     }
-    sinks.deliver(&events)?;
+    sinks.deliver(events)?;
     writer.store(&last_run)?;
     writer.delivered();
     Ok(())

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use host_harness::collect::{Collector, Mode, Step};
+use host_harness::collect::{Collector, Delivery, Mode, Step};
 use host_harness::log::{Level, Line, Log};
 use host_harness::runtime::{Batch, FetchRequest, Plugin, Runtime, RuntimeError, Tenant};
 use host_harness::secrets::{Secret, Store};
@@ -123,15 +123,16 @@ impl Machine {
     pub(crate) async fn round(&self, tenant: &Tenant) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.ndjson");
-        let mut state = State::at(&folder.path().join("state")).writer().unwrap();
-        let (mut sinks, _) = Sinks::open([&path]).unwrap();
+        let state = State::at(&folder.path().join("state")).writer().unwrap();
+        let (sinks, _) = Sinks::open([&path]).unwrap();
+        let mut delivery = Delivery::to(sinks, state);
         let stop = Stop::new();
         let ends_here = |step: Step<'_>| {
             if matches!(step, Step::Over(_)) {
                 stop.request();
             }
         };
-        let mut collector = Collector::new(tenant, &mut state, &mut sinks, stop.clone());
+        let mut collector = Collector::new(tenant, &mut delivery, stop.clone());
         collector.run(Mode::Follow(Duration::from_secs(1)), ends_here).await.unwrap();
         std::fs::read_to_string(path).unwrap()
     }
