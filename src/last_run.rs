@@ -32,7 +32,9 @@ pub struct Stored {
 
 /// Finds the texts of parts by their names. The name is derived from the text, so it does not matter when it is looked up.
 #[derive(Clone)]
-pub struct Kept(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Kept(Arc<Find>);
+
+type Find = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl Kept {
     /// Asks this.

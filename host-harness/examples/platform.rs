@@ -42,6 +42,8 @@ mod bindings {
     });
 }
 
+/// A last-run as this platform keeps it: as one value, its head and its parts.
+type OneValue = (String, Vec<(String, Option<String>)>);
 type Res<T> = Result<T, Box<dyn Error>>;
 
 // ---- what the plugin imports ----
@@ -248,7 +250,7 @@ impl Platform {
 
     async fn collect(&self) -> Res<()> {
         let file = self.folder.join("last-run.json");
-        let stored: Option<(String, Vec<(String, Option<String>)>)> = read_json(&file)?;
+        let stored: Option<OneValue> = read_json(&file)?;
         let part = |(name, body)| LastRunPart { name, body };
         let mut last_run = stored.map(|(head, parts)| LastRun { head, parts: parts.into_iter().map(part).collect() });
         loop {

@@ -131,7 +131,7 @@ pub(super) struct Drain<'a> {
 fn density(pages: usize) -> Density {
     match pages {
         ..=1 => Density::Empty,
-        ..=SPARSE => Density::Sparse,
+        2..=SPARSE => Density::Sparse,
         DENSE.. => Density::Dense,
         _ => Density::Usual,
     }

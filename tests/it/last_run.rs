@@ -280,7 +280,7 @@ async fn a_damaged_or_newer_one_is_a_failure_and_never_a_silent_start() {
     let half = good.head[..good.head.len() / 2].to_owned();
     let mut damaged = vec![head(""), head("{}"), head("null"), head("not json"), head(half)];
     damaged.push(LastRun { parts: Vec::new(), ..good.clone() });
-    damaged.push(LastRun { head: good.head.replace("\"form\":2", "\"form\":3"), ..good.clone() });
+    damaged.push(LastRun { head: good.head.replace("\"form\":2", "\"form\":99"), ..good.clone() });
     damaged.push(head(cortex("soon", "")));
     let mut changed = good.clone();
     let body = changed.parts[0].body.as_mut().unwrap();

@@ -125,7 +125,7 @@ fn from_one_to_several_and_back_nothing_comes_twice_and_nothing_is_left_out() {
     tenant.configure("b,a");
     tenant.drain(&ALL);
     tenant.check_orgs(&["a", "b"]);
-    let mut grow = |tenant: &mut Tenant| {
+    let grow = |tenant: &mut Tenant| {
         for stream in [Stream::AdminAudits, Stream::SecurityAudits] {
             let now = tenant.host.now();
             (0..20).for_each(|_| tenant.world.borrow_mut().add(stream, now, now));

@@ -85,7 +85,12 @@ fn path(file: &File) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, unsafe_code, reason = "tests fail by panicking; what is loaded was just compiled")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    unsafe_code,
+    reason = "tests fail by panicking; what is loaded was just compiled"
+)]
 mod tests {
     use super::*;
     use crate::runtime::Runtime;
