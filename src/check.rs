@@ -3,7 +3,7 @@
 use crate::client::Client;
 use crate::effect::Io;
 use crate::failure::{Code, Failure};
-use crate::orgs::{self, Orgs};
+use crate::orgs;
 use crate::origin_clock::SKEW_WORTH_A_WARNING;
 use crate::page::Page;
 use crate::query::Query;
@@ -154,27 +154,20 @@ async fn user_and_streams(io: &Io, settings: &Settings, user: User, deadline: Sp
 
 /// One finding; of audits of several organizations one for each.
 async fn of_stream(io: &Io, settings: &Settings, client: &Client, stream: Stream) -> Vec<Finding> {
-    let mut orgs: Vec<Option<String>> = match &settings.orgs {
-        Orgs::All if stream.needs_org() => match orgs::list_ids(io, settings, client).await {
-            Ok(ids) => ids.into_iter().map(Some).collect(),
-            Err(failure) => return vec![Finding::fail(stream.name(), failure.of_stream(stream))],
-        },
-        orgs if stream.needs_org() => orgs.ids(&[]).iter().cloned().map(Some).collect(),
-        _ => Vec::new(),
+    let asked = if stream.needs_org() { orgs::asked(io, settings, client).await } else { Ok(Vec::new()) };
+    let mut orgs = match asked {
+        Ok(ids) => ids,
+        Err(failure) => return vec![Finding::fail(stream.name(), failure.of_stream(stream))],
     };
+    if orgs.len() < 2 {
+        return vec![page(io, settings, client, stream, orgs.pop().as_deref()).await];
+    }
     let left = orgs.len().saturating_sub(MOST_ORGS_ASKED);
     orgs.truncate(MOST_ORGS_ASKED);
-    if orgs.is_empty() {
-        orgs.push(None);
-    }
-    let is_one = orgs.len() == 1;
     let mut findings = Vec::new();
-    for org in &orgs {
-        let mut found = page(io, settings, client, stream, org.as_deref()).await;
-        if let Some(org) = org.as_ref().filter(|_| !is_one) {
-            found.text = format!("organization {org}: {}", found.text);
-        }
-        findings.push(found);
+    for org in orgs {
+        let found = page(io, settings, client, stream, Some(&org)).await;
+        findings.push(Finding { text: format!("organization {org}: {}", found.text), ..found });
     }
     if left > 0 {
         findings.push(Finding::ok(stream.name(), format!("{left} more organizations were not asked")));

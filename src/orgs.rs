@@ -162,6 +162,14 @@ pub async fn list_ids(io: &Io, settings: &Settings, client: &Client) -> Result<V
     }
 }
 
+/// Those that a command asks about: those that are named, of all those that Webex lists now.
+pub async fn asked(io: &Io, settings: &Settings, client: &Client) -> Result<Vec<String>, Failure> {
+    match &settings.orgs {
+        Orgs::All => list_ids(io, settings, client).await,
+        named => Ok(named.ids(&[]).to_vec()),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {

@@ -13,6 +13,7 @@ mod clock;
 mod error;
 mod failure;
 mod guest;
+mod last_run;
 mod native;
 mod output;
 mod plugin;

@@ -13,7 +13,7 @@ use crate::failure::{Code, Failure};
 use crate::item::Item;
 use crate::link::{complete, next};
 use crate::markdown::{block, table};
-use crate::orgs::{self, Orgs};
+use crate::orgs;
 use crate::page::Page;
 use crate::query::Query;
 use crate::settings::{Lane, Settings};
@@ -52,10 +52,10 @@ pub(super) async fn get_events(
         events: Vec::new(),
         ids: BTreeSet::new(),
     };
-    let orgs: Vec<Option<String>> = match &settings.orgs {
-        orgs if !stream.needs_org() => vec![orgs.only().map(str::to_owned)],
-        Orgs::All => orgs::list_ids(&io, settings, &client).await?.into_iter().map(Some).collect(),
-        orgs => orgs.ids(&[]).iter().cloned().map(Some).collect(),
+    let orgs: Vec<Option<String>> = if stream.needs_org() {
+        orgs::asked(&io, settings, &client).await?.into_iter().map(Some).collect()
+    } else {
+        vec![settings.orgs.only().map(str::to_owned)]
     };
     for org in &orgs {
         let maker = Maker::new(stream, org.as_deref(), settings.message_text);

@@ -17,6 +17,7 @@ use crate::item::{Facts, Identity, Item};
 use crate::lateness::Lateness;
 use crate::link::LinkError;
 use crate::page::Page;
+use crate::seen::SeenId;
 use crate::settings::Lane;
 use crate::stream::{EVENTS_WITHOUT_PRO_PACK, Stream};
 use crate::time::{Span, Timestamp};
@@ -30,13 +31,6 @@ pub(super) const MOST_PAGES: usize = 100;
 
 /// Pages of a slice that is too short to be cut: 200,000 audits within two seconds.
 const MOST_PAGES_OF_SHORTEST: usize = 1_000;
-
-/// Up to this many pages a slice was sparse, and the next one may be longer. Slices of five to ten pages waste a tenth of the
-/// requests on last pages that are not full, and keep the ids that can be met again few.
-const SPARSE: usize = MOST_PAGES / 20;
-
-/// From this many pages on it was dense, and the next one is to be shorter: far enough from sparse that lengths do not swing.
-const DENSE: usize = 3 * SPARSE + 1;
 
 /// Items asked for at least, whatever the limit of a batch: Webex's own default, so that a small limit does not make more
 /// pages of a slice than it may have.
@@ -128,15 +122,6 @@ pub(super) struct Drain<'a> {
     pub(super) limits: Limits,
 }
 
-fn density(pages: usize) -> Density {
-    match pages {
-        ..=1 => Density::Empty,
-        2..=SPARSE => Density::Sparse,
-        DENSE.. => Density::Dense,
-        _ => Density::Usual,
-    }
-}
-
 /// What came of one page.
 pub(super) enum Step<'a> {
     /// All of it is delivered, and there is another.
@@ -184,7 +169,7 @@ impl<'a> Drain<'a> {
                     (next, is_repeated) = (known, false);
                 }
                 Step::Last(pages) => {
-                    self.drained(density(pages));
+                    self.drained(Density::of_pages(pages));
                     return Ok(End::Drained);
                 }
                 Step::Full if defect::is(Defect::DrainedTooSoon) => {
@@ -347,7 +332,7 @@ impl<'a> Drain<'a> {
 
     /// Delivers an item that was not delivered yet. False: a limit is met and it was left.
     async fn take(&self, item: Item<'_>, interval: &Interval) -> bool {
-        let (facts, mut made) = match self.look(item) {
+        let (facts, id, mut made) = match self.look(item) {
             Err(Left::Seen) => {
                 self.ledger.borrow_mut().tally.repeated += 1;
                 return true;
@@ -366,16 +351,17 @@ impl<'a> Drain<'a> {
             }
             tally.kms_failures += u64::from(!is_better);
         }
-        self.deliver(&facts, made, interval);
+        self.deliver(&facts, id, made, interval);
         true
     }
 
     /// The event of an item that is to be delivered.
-    fn look<'i>(&self, item: Item<'i>) -> Result<(Facts<'i>, Made), Left> {
+    fn look<'i>(&self, item: Item<'i>) -> Result<(Facts<'i>, SeenId, Made), Left> {
         let Call { stream, last_run, .. } = self.call;
         let facts = item.facts();
         let ledger = self.ledger.borrow();
-        let is_seen = ledger.state.seen.contains(last_run.key.id(*stream, self.lane.org.as_deref(), &facts.identity));
+        let id = last_run.key.id(*stream, self.lane.org.as_deref(), &facts.identity);
+        let is_seen = ledger.state.seen.contains(id);
         if (is_seen && !defect::is(Defect::NothingIsSeen)) || self.is_same_millisecond(&ledger.tally, facts.created) {
             return Err(Left::Seen);
         }
@@ -383,17 +369,16 @@ impl<'a> Drain<'a> {
         if !self.fits(&ledger.tally, &made) {
             return Err(Left::Full);
         }
-        Ok((facts, made))
+        Ok((facts, id, made))
     }
 
-    fn deliver(&self, facts: &Facts<'_>, made: Made, interval: &Interval) {
-        let Call { settings, stream, last_run, .. } = self.call;
+    fn deliver(&self, facts: &Facts<'_>, id: SeenId, made: Made, interval: &Interval) {
+        let Call { settings, .. } = self.call;
         let ledger = &mut *self.ledger.borrow_mut();
         let window = ledger.state.lanes.get(self.place.lane).map(|lane| &lane.window);
         let frontier = window.map_or(interval.to, |window| window.frontier().max(interval.to));
         let recent = (interval.to >= frontier - settings.overlap).then_some(settings.overlap);
         let late = facts.created.filter(|created| window.is_some_and(|window| window.has_drained(*created)));
-        let id = last_run.key.id(*stream, self.lane.org.as_deref(), &facts.identity);
         let tally = &mut ledger.tally;
         if !ledger.state.seen.insert(id, facts.created, interval, recent) && !defect::is(Defect::NothingIsSeen) {
             // A neighbour has met it while this one was fetched again.

@@ -28,8 +28,8 @@ const FORM_OF_ORGS: u64 = 3;
 /// From this many ids on a segment is a part of its own: 1.4 KB; below it a file for it would cost more.
 const OWN_PART: usize = 128;
 
-/// Parts by name, as in [`Stored`].
-type Parts = Vec<(String, Option<String>)>;
+/// Texts of parts by their names, as far as they came along.
+type Parts = BTreeMap<String, Option<String>>;
 
 #[derive(Deserialize)]
 struct AnyHead {
@@ -109,7 +109,10 @@ pub(super) fn read(stored: Stored) -> Result<LastRun, LastRunError> {
     }
     let head: Head = serde_json::from_str(&stored.head).map_err(corrupt)?;
     // Maps are filled one by one: collecting sorts first, and each sort is some kilobytes of the component.
-    let mut parts = stored.parts;
+    let mut parts = Parts::new();
+    for (name, text) in stored.parts {
+        parts.insert(name, text);
+    }
     let mut users = BTreeMap::new();
     for (user, form) in head.users {
         let spent = Spent { rate: form.rate, learned: form.learned, lumps: form.lumps, told: form.told };
@@ -172,8 +175,8 @@ fn take(
     kept: &Kept,
 ) -> Result<Packed, NotPacked> {
     let again = || taken.iter().filter_map(Segment::as_packed).find(|packed| packed.name == name).cloned();
-    match parts.iter().position(|(part, _)| *part == name) {
-        Some(at) => Packed::stored(name, count, parts.swap_remove(at).1, kept),
+    match parts.remove(&name) {
+        Some(text) => Packed::stored(name, count, text, kept),
         None => again().ok_or(NotPacked::Missing(name)),
     }
 }
@@ -186,7 +189,7 @@ impl From<NotPacked> for LastRunError {
 
 /// Writes the current version.
 pub(super) fn write(last_run: LastRun) -> Stored {
-    let mut parts = BTreeMap::new();
+    let mut parts = Parts::new();
     let has_orgs = last_run.listed.is_some()
         || last_run
             .streams
@@ -215,7 +218,7 @@ pub(super) fn write(last_run: LastRun) -> Stored {
     Stored { head, parts: parts.into_iter().collect(), kept: Kept::default() }
 }
 
-fn write_stream(state: StreamState, parts: &mut BTreeMap<String, Option<String>>) -> StreamForm {
+fn write_stream(state: StreamState, parts: &mut Parts) -> StreamForm {
     let forgotten = state.seen.forgotten();
     let seen = state.seen.into_segments().into_iter().map(|segment| {
         let form = SegmentForm { from: segment.from, to: segment.to, ids: None, part: None, count: None };

@@ -13,11 +13,18 @@ pub(super) const MOST_PENDING: usize = 256;
 /// How often the number of items asked for is halved at most: from a thousand to eight.
 const MOST_HALVINGS: u32 = 7;
 
+/// Up to this many pages a slice was sparse, and the next one may be longer. Slices of five to ten pages waste a tenth of the
+/// requests on last pages that are not full, and keep the ids that can be met again few.
+const SPARSE: usize = 5;
+
+/// From this many pages on it was dense, and the next one is to be shorter: far enough from sparse that lengths do not swing.
+const DENSE: usize = 3 * SPARSE + 1;
+
 /// How many pages a slice had, and what that says of the length of the next ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Density {
     /// No more than one: slices may grow fast.
-    Empty,
+    OnePage,
     /// So few that slices may grow.
     Sparse,
     /// As many as it should.
@@ -25,6 +32,27 @@ pub enum Density {
     /// So many that slices are to be shorter: until the last page all that was delivered has to be remembered where it is met
     /// again at once, and each call looks at it.
     Dense,
+}
+
+impl Density {
+    /// Of a slice that had so many pages.
+    pub const fn of_pages(pages: usize) -> Self {
+        match pages {
+            ..=1 => Self::OnePage,
+            2..=SPARSE => Self::Sparse,
+            DENSE.. => Self::Dense,
+            _ => Self::Usual,
+        }
+    }
+
+    /// How much longer the next slices are.
+    const fn growth(self) -> i64 {
+        match self {
+            Self::OnePage => 4,
+            Self::Sparse => 2,
+            Self::Usual | Self::Dense => 1,
+        }
+    }
 }
 
 /// Names an interval while it is being read, though others before it come and go.
@@ -179,16 +207,11 @@ impl Window {
             if self.smaller > 0 {
                 (self.smaller, self.full_page) = (self.smaller - 1, 0);
             }
-            match density {
-                Density::Empty if interval.length() >= self.slice => {
-                    self.slice = self.slice.times(4).min(LONGEST_SLICE);
-                }
-                Density::Sparse if interval.length() >= self.slice => {
-                    self.slice = self.slice.times(2).min(LONGEST_SLICE);
-                }
-                // Several of the same length that were read side by side say it once.
-                Density::Dense => self.slice = interval.length().half().max(SHORTEST).min(self.slice),
-                Density::Empty | Density::Sparse | Density::Usual => {}
+            // Several of the same length that were read side by side say it once.
+            if density == Density::Dense {
+                self.slice = interval.length().half().max(SHORTEST).min(self.slice);
+            } else if interval.length() >= self.slice {
+                self.slice = self.slice.times(density.growth()).min(LONGEST_SLICE);
             }
         }
         // Intervals were split as they were read; only here may those merge that nobody reads.

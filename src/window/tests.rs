@@ -98,6 +98,18 @@ fn slices_are_ten_minutes_at_first_and_twice_as_long_after_a_sparse_one() {
 }
 
 #[test]
+fn pages_say_how_much_longer_or_shorter_the_next_slices_are() {
+    for (pages, minutes) in [(0, 40), (1, 40), (2, 20), (5, 20), (6, 10), (15, 10), (16, 5), (1_000, 5)] {
+        let mut window = Window::begin(at(0));
+        window.take_up(at(86_400), window.frontier() - Span::ZERO);
+        let slice = window.cut_oldest(0);
+        window.drained(slice, Density::of_pages(pages));
+        let next = window.cut_oldest(0);
+        assert_eq!(window.pending()[next].length(), Span::secs(minutes * 60), "{pages} pages");
+    }
+}
+
+#[test]
 fn dense_slices_that_were_read_side_by_side_make_the_next_ones_half_as_long_once() {
     let mut window = Window::begin(at(0));
     window.take_up(at(86_400), window.frontier() - Span::ZERO);

@@ -1,6 +1,5 @@
 //! One call, what is done with its outcome, and what comes after it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +7,7 @@ use super::delivery::Parcel;
 use super::told::Told;
 use super::{CollectError, Collector, End, ReAudit, Round, RoundEnd, Totals, What};
 use crate::log::Level;
-use crate::runtime::{
-    Batch, Failure, FetchRequest, LastRun, LastRunPart, Next, ReRead, Retry, RuntimeError, TimeRange, in_words,
-};
+use crate::runtime::{Batch, Failure, FetchRequest, Next, ReRead, Retry, RuntimeError, TimeRange, in_words};
 
 /// Calls in a row that may bring nothing new, neither an event nor another last-run, before the round ends: one may be an
 /// accident, two a bad moment.
@@ -136,7 +133,7 @@ impl Collector<'_> {
             && next == Next::Idle
             && events.is_empty()
             && reports.iter().all(|report| report.failure.is_none());
-        let is_changed = self.last_run.as_ref().is_none_or(|before| !is_same(before, &last_run));
+        let is_changed = self.last_run.as_ref().is_none_or(|before| !before.is_same(&last_run));
         if !events.is_empty() {
             work.patience = Patience::default();
         } else if is_changed {
@@ -144,7 +141,7 @@ impl Collector<'_> {
         } else {
             work.patience.barren += 1;
         }
-        self.last_run = Some(without_texts(&last_run));
+        self.last_run = Some(last_run.without_texts());
         self.delivery.begin(Parcel { events, last_run: Arc::new(last_run), is_changed, is_settled }, reports);
         next
     }
@@ -232,18 +229,6 @@ impl Collector<'_> {
         self.tenant.log().write(Level::Error, code, &format!("a re-audit is given up: {error}"), &[]);
         After::Over(failed(code, error.to_string()), Duration::ZERO)
     }
-}
-
-/// Whether both say the same. A name of a part stands for its text.
-fn is_same(one: &LastRun, other: &LastRun) -> bool {
-    let names = |last_run: &LastRun| last_run.parts.iter().map(|part| part.name.clone()).collect::<BTreeSet<_>>();
-    one.head == other.head && names(one) == names(other)
-}
-
-/// Its names are enough for a call, which asks for the texts that it needs.
-fn without_texts(LastRun { head, parts }: &LastRun) -> LastRun {
-    let parts = parts.iter().map(|part| LastRunPart { name: part.name.clone(), body: None }).collect();
-    LastRun { head: head.clone(), parts }
 }
 
 fn failed(code: &str, text: String) -> RoundEnd {
