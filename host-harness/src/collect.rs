@@ -22,18 +22,21 @@ mod turn;
 
 use std::time::Duration;
 
+use crate::courier::Undelivered;
 use crate::durable::DurableError;
 use crate::runtime::{Failure, LastRun, RuntimeError, Tenant, in_words, time};
 use crate::sink::SinkError;
+use crate::spool::SpoolError;
 use crate::state::StateError;
 use crate::stop::Stop;
 pub use delivery::Delivery;
-pub use leftover::look_back;
+pub use leftover::{SharedSinks, look_back, open};
 pub use news::News;
 pub use re_audit::{ReAudit, ReAudits, Reach, Schedule, ScheduleError, Stretch, Wish};
 use told::Told;
 pub use totals::{Lateness, StreamTotal, Totals};
 use turn::UnderWay;
+pub(crate) use turn::SINK_PATIENCE;
 pub use turn::{Standing, Turn};
 
 /// How long to go on.
@@ -54,6 +57,8 @@ pub enum End {
     Stopped,
     /// What is left has to wait longer than a round does; milliseconds since the epoch.
     NotBefore(i64),
+    /// The spool is full, and no sink has taken anything of it for a while.
+    Full,
     /// Calls brought neither an event nor another last-run, though there was more to do.
     Stuck,
 }
@@ -117,6 +122,12 @@ pub enum CollectError {
     /// A sink did not take a batch.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// The spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// Sinks have not taken everything that waits for them.
+    #[error(transparent)]
+    Undelivered(#[from] Undelivered),
     /// The plugin could not be run.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -194,6 +205,7 @@ impl End {
             Self::Stopped => {
                 Some("stopped as asked; everything delivered is recorded, the next run goes on here".into())
             }
+            Self::Full => Some("the spool is full, so nothing more was collected; mend the sinks, the next run goes on here".into()),
             Self::NotBefore(at) => Some(format!("the rest has to wait until {}; run `collect` again then", time(*at))),
             Self::Stuck => Some(format!(
                 "{} calls in a row brought nothing new though there was more; see the failures above, or run with -v",

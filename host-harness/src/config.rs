@@ -11,6 +11,7 @@ pub mod keys;
 pub mod nearest;
 mod network;
 mod reader;
+mod sinks;
 mod template;
 mod tenants;
 mod value;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use crate::collect::Schedule;
 use crate::net::WayOut;
 use crate::secrets::{KeySource, Supplied};
-use crate::sink::Mark;
+use crate::sink::{Mark, SinkTable};
 pub use error::{ConfigError, Place};
 use keys::Key;
 pub use network::NetworkError;
@@ -46,7 +47,9 @@ pub struct Config {
     /// How Webex is reached.
     pub way_out: WayOut,
     /// Where events go.
-    pub sinks: Vec<SinkAt>,
+    pub sinks: Vec<SinkTable>,
+    /// How much may wait for them.
+    pub spool_bytes: u64,
     /// Whether those are the sinks of `webex.toml`, which all tenants without sinks of their own share.
     pub shares_sinks: bool,
     /// Settings of the plugin, by its names.
@@ -62,28 +65,6 @@ pub struct Config {
     places: BTreeMap<&'static str, Place>,
     /// Files of settings with a secret in them.
     secret_files: BTreeSet<PathBuf>,
-}
-
-/// One `[[sink]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SinkAt {
-    /// An NDJSON file; `-` is standard output.
-    pub path: PathBuf,
-    /// The member of each line that says whose it is.
-    pub tenant_field: Option<String>,
-}
-
-impl SinkAt {
-    /// Where events go if nothing is said.
-    fn stdout() -> Self {
-        Self { path: PathBuf::from("-"), tenant_field: None }
-    }
-}
-
-impl AsRef<Path> for SinkAt {
-    fn as_ref(&self) -> &Path {
-        &self.path
-    }
 }
 
 impl Config {
@@ -129,10 +110,15 @@ impl Config {
         &self.file
     }
 
-    /// What each line of each sink says of its tenant.
+    /// What each event of each sink says of its tenant.
     pub fn marks(&self) -> impl Iterator<Item = Option<Mark>> {
-        let mark = |sink: &SinkAt| Some(Mark::new(sink.tenant_field.as_deref()?, self.tenant.as_ref()?.as_str()));
-        self.sinks.iter().map(mark)
+        self.sinks.iter().map(|sink| sink.mark(self.tenant.as_ref().map(TenantName::as_str)))
+    }
+
+    /// The file, where events go to one file alone and so need no spool.
+    pub fn direct(&self) -> Option<&Path> {
+        let [only] = self.sinks.as_slice() else { return None };
+        only.direct()
     }
 
     /// The files of settings in which a secret itself stands, so that they must be closed to others.

@@ -18,7 +18,7 @@ use crate::simulator::{
     OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET, REDIRECT_URI, RetryAfter, ScriptedFault, SimulatedTenant, Stream,
     TenantSettings,
 };
-use crate::sink::{Ndjson, Sink, SinkError, Sinks};
+use crate::sink::{Direct, Ndjson, SinkError, Sinks};
 use crate::state::{State, StateError};
 use crate::stop::Stop;
 pub use tally::{StreamTally, Tally};
@@ -309,7 +309,7 @@ impl Demo<'_> {
         let tenant = self.open(plugin, part.stop.clone()).await?;
         let writer = State::at(&self.folder).writer()?;
         let (file, _) = Ndjson::open(&self.options.output)?;
-        let sinks = Sinks::new([Sink::Ndjson(file), Sink::Memory(Vec::new())]);
+        let sinks = Sinks::new([Direct::Ndjson(file), Direct::Memory(Vec::new())]);
         let mut delivery = Delivery::to(sinks, writer);
         let mut collector = Collector::new(&tenant, &mut delivery, part.stop.clone());
         collector.totals = std::mem::take(totals);

@@ -78,6 +78,15 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
     sync_folder(parent(path))
 }
 
+/// Like [`replace`], with what `write` writes, so that a large text is never in memory as a whole.
+pub fn replace_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), DurableError> {
+    let mut staged = staged_file(path)?;
+    let written = write(staged.as_file_mut()).and_then(|()| staged.as_file().sync_all());
+    written.map_err(DurableError::io("write beside", path))?;
+    staged.persist(path).map_err(|error| error.error).map_err(DurableError::io("replace", path))?;
+    sync_folder(parent(path))
+}
+
 /// Like [`replace`], where there is no such file yet. False: there is one, and it stays as it is.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<bool, DurableError> {
     match stage(path, bytes)?.persist_noclobber(path) {
@@ -89,12 +98,15 @@ pub fn create(path: &Path, bytes: &[u8]) -> Result<bool, DurableError> {
 
 /// `bytes` on the disk, beside the place where they belong.
 fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, DurableError> {
-    let prefix = staged_name(path);
-    let staged = tempfile::Builder::new().prefix(&prefix).tempfile_in(parent(path));
-    let mut staged = staged.map_err(DurableError::io("write beside", path))?;
+    let mut staged = staged_file(path)?;
     staged.write_all(bytes).map_err(DurableError::io("write beside", path))?;
     staged.as_file().sync_all().map_err(DurableError::io("write beside", path))?;
     Ok(staged)
+}
+
+fn staged_file(path: &Path) -> Result<NamedTempFile, DurableError> {
+    let staged = tempfile::Builder::new().prefix(&staged_name(path)).tempfile_in(parent(path));
+    staged.map_err(DurableError::io("write beside", path))
 }
 
 /// How a text is named that is on its way to `path`.

@@ -8,7 +8,9 @@
 //! | [`net`] | the one way out: allowed origins, pooled connections, limits |
 //! | [`secrets`] | what must not be printed: configured secrets and the tokens that the plugin writes |
 //! | [`state`] | last-run, replaced atomically and never read back torn |
-//! | [`sink`] | where events go; returns when they are there |
+//! | [`spool`] | what waits on the disk for the sinks |
+//! | [`courier`] | from the spool to each sink: sends, acknowledgements, retries, dead letters |
+//! | [`sink`] | where events go, in each receiver's own words |
 //! | [`config`] | `webex.toml`: the table of keys, its reader, its template |
 //! | [`collect`] | the cycle: state, call, delivery, state |
 //! | [`tenants`] | many of them in one process: who has a turn, and what is kept of the others |
@@ -24,6 +26,7 @@
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod courier;
 pub mod demo;
 pub mod durable;
 pub mod log;
@@ -33,6 +36,7 @@ pub mod runtime;
 pub mod secrets;
 pub mod simulator;
 pub mod sink;
+pub mod spool;
 pub mod state;
 pub mod stop;
 pub mod tenants;

@@ -1,196 +1,120 @@
-//! Where events go. [`Sinks::deliver`] returns when every sink has the batch for good: only then may the last-run of that
-//! batch be stored.
+//! Where events go, and in which words each receiver is told of them.
+//!
+//! A sink sends some events and returns when its receiver has acknowledged them in the way that the receiver defines. What comes
+//! before that - the spool, the order, retries, what is refused - is the [courier](crate::courier)'s, the same for all.
+//!
+//! One kind of sink is one file here and one line in [`KINDS`]: its keys in `webex.toml`, what it promises, and a [`Plan`] made
+//! from a table of settings. A single NDJSON file needs no spool: it is written [directly](Sinks).
 
+mod client;
+mod direct;
+mod error;
+mod given;
+mod keys;
+mod kinds;
 mod mark;
 mod ndjson;
+mod table;
 
-use std::borrow::Borrow;
-use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
 
 use crate::runtime::Event;
+pub use client::{Answer, Client, Endpoint};
+pub use direct::{Direct, Mended, Sinks};
+pub use error::{SendError, SetupError, SinkError};
+pub use given::{Given, PerStream, Value};
+pub use keys::{COMMON, SinkKey, ValueKind};
+pub use kinds::{KINDS, Kind, Promise};
 pub use mark::Mark;
 pub use ndjson::Ndjson;
+pub use table::{Batching, SinkName, SinkTable};
 
-/// Why a sink did not take a batch. None of the batch counts as delivered, so it comes again.
-#[derive(Debug, thiserror::Error)]
-pub enum SinkError {
-    /// The reader of standard output has gone.
-    #[error("the reader of standard output has closed it; what it has not taken comes again with the next run")]
-    Closed,
-    /// The system refused.
-    #[error(
-        "the sink {name} refused the batch: {source}; free the disk or mend the path, what is missing comes again with the next run"
-    )]
-    Refused {
-        /// The file.
-        name: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Another process writes to the file.
-    #[error("the sink {path} is in use by another process or tenant; give each a file of its own", path = path.display())]
-    InUse {
-        /// The file.
-        path: PathBuf,
-    },
-}
+/// A receiver, as a courier sees it. Sends may be under way side by side, as many as [`Traffic::side_by_side`] says.
+pub trait Sink: Send + Sync {
+    /// Sends these events, of which there is one at least, and returns when the receiver has them for good by its own rules.
+    fn send<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<Receipt, SendError>>;
 
-/// One place where events go.
-#[derive(Debug)]
-pub enum Sink {
-    /// Bodies, one a line.
-    Ndjson(Ndjson),
-    /// Kept, for tests.
-    Memory(Vec<Event>),
-}
+    /// Asks the receiver whether it would take events, without leaving any; a sentence for `check` about what was found.
+    fn probe(&self) -> BoxFuture<'_, Result<String, SendError>>;
 
-impl Sink {
-    fn deliver<E: Borrow<Event>>(&mut self, events: impl IntoIterator<Item = E>) -> Result<(), SinkError> {
-        match self {
-            Self::Ndjson(sink) => sink.deliver(events),
-            Self::Memory(kept) => {
-                kept.extend(events.into_iter().map(|event| event.borrow().clone()));
-                Ok(())
-            }
-        }
+    /// Where the next events would begin, for a receiver that can be looked at after a crash, as a file. It is noted with the
+    /// position before events are sent.
+    fn begin(&self) -> Option<String> {
+        None
+    }
+
+    /// Events that were sent since this note may stand there already; they are not to stand there twice. Returns how many were
+    /// found.
+    fn recall<'a>(&'a self, begun: &'a str) -> BoxFuture<'a, Result<usize, SendError>> {
+        let _ = begun;
+        Box::pin(async { Ok(0) })
     }
 }
 
-/// What a sink has mended when it was opened: the end of a file that held a piece of a line.
+/// What a receiver said of some events. Those that are not named it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Events that it will never take, by their place among those that were sent, and why.
+    pub refused: Vec<Refused>,
+    /// Events that it would take later, by their place.
+    pub again: Vec<usize>,
+    /// When to send these again at the earliest, if it said so.
+    pub after: Option<Duration>,
+    /// Events that it had already, by their ids.
+    pub known: usize,
+}
+
+/// An event that a receiver will never take.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mended {
-    /// The file.
-    pub path: PathBuf,
-    /// Bytes that were cut.
-    pub cut: u64,
+pub struct Refused {
+    /// Its place among those that were sent.
+    pub index: usize,
+    /// What the receiver said; no part of the event.
+    pub reason: String,
 }
 
-impl fmt::Display for Mended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, cut } = self;
-        write!(f, "cut {cut} bytes of a torn last line of {}, whose event comes again", path.display())
-    }
-}
-
-/// Every place where a tenant's events go, in the order of the configuration.
-#[derive(Debug, Default)]
-pub struct Sinks(Vec<Sink>);
-
-impl Sinks {
-    /// These.
-    pub fn new(sinks: impl IntoIterator<Item = Sink>) -> Self {
-        Self(sinks.into_iter().collect())
-    }
-
-    /// Opens the files of these paths; `-` is standard output. What was mended on the way is told.
+/// Settings of one sink that were understood; nothing is opened yet.
+pub trait Plan: fmt::Debug + Send + Sync {
+    /// Opens it. Files are opened; nothing is sent.
     ///
     /// # Errors
-    /// A file cannot be opened, or is in use.
-    pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<(Self, Vec<Mended>), SinkError> {
-        let (mut sinks, mut mended) = (Vec::new(), Vec::new());
-        for path in paths {
-            let (sink, torn) = Ndjson::open(path.as_ref())?;
-            sinks.push(Sink::Ndjson(sink));
-            mended.extend(torn);
-        }
-        Ok((Self(sinks), mended))
+    /// A file cannot be opened; TLS cannot be set up.
+    fn open(&self) -> Result<Arc<dyn Sink>, SinkError>;
+
+    /// Where it sends to, for people: a path or an address without secrets. Two sinks of one configuration with the same place are
+    /// a slip.
+    fn place(&self) -> String;
+
+    /// How much is sent at a time, where the table does not say.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
     }
 
-    /// The same with a mark in each line of these sinks, in their order.
-    #[must_use]
-    pub fn marked(self, marks: impl IntoIterator<Item = Option<Mark>>) -> Self {
-        let sinks = self.0.into_iter().zip(marks.into_iter().chain(std::iter::repeat(None)));
-        let marked = |(sink, mark)| match sink {
-            Sink::Ndjson(sink) => Sink::Ndjson(sink.marked(mark)),
-            Sink::Memory(kept) => Sink::Memory(kept),
-        };
-        Self(sinks.map(marked).collect())
-    }
-
-    /// The same places for one of many tenants, which has these marks there. What an earlier run has left is each tenant's to
-    /// [recall](Self::recall).
-    #[must_use]
-    pub fn share(&self, marks: impl IntoIterator<Item = Option<Mark>>) -> Self {
-        let sinks = self.0.iter().zip(marks.into_iter().chain(std::iter::repeat(None)));
-        let shared = |(sink, mark): (&Sink, Option<Mark>)| match sink {
-            Sink::Ndjson(sink) => Sink::Ndjson(sink.share(mark)),
-            Sink::Memory(_) => Sink::Memory(Vec::new()),
-        };
-        Self(sinks.map(shared).collect())
-    }
-
-    /// Hands the events to every sink; on the disk, or taken by the reader, when it returns. The last sink gives each event's memory
-    /// back once its line is written, so that nobody holds a batch while the disk is waited for.
-    ///
-    /// # Errors
-    /// A sink refused. Others may have the batch already; it comes again for all of them.
-    pub fn deliver(&mut self, events: Vec<Event>) -> Result<(), SinkError> {
-        let Some((last, others)) = self.0.split_last_mut().filter(|_| !events.is_empty()) else { return Ok(()) };
-        for sink in others {
-            sink.deliver(&events)?;
-        }
-        last.deliver(events)
-    }
-
-    /// Where the next batch begins in each file; a batch that an earlier run has left counts until it is made up for.
-    pub fn begin(&self) -> BTreeMap<String, u64> {
-        // A path that is no text is not kept: its batch would come again.
-        self.files().filter_map(Ndjson::begin).filter_map(|(path, at)| Some((name(path)?, at))).collect()
-    }
-
-    /// In these files, from these bytes on, stand lines of a batch that was not recorded: they are not written again. Returns
-    /// the files that hold such lines, and how many.
-    ///
-    /// # Errors
-    /// A file cannot be read.
-    pub fn recall(&mut self, begun: &BTreeMap<String, u64>) -> Result<Vec<(PathBuf, usize)>, SinkError> {
-        let mut found = Vec::new();
-        for sink in &mut self.0 {
-            let Sink::Ndjson(sink) = sink else { continue };
-            let place = sink.begin().and_then(|(path, _)| Some((path.to_owned(), *begun.get(&name(path)?)?)));
-            if let Some((path, from)) = place {
-                let lines = sink.recall(from)?;
-                if lines > 0 {
-                    found.push((path, lines));
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Whether a file will hold lines that may still come again once these events are delivered.
-    pub fn still_expect(&self, events: &[Event]) -> bool {
-        self.files().any(|sink| sink.still_expects(events))
-    }
-
-    /// What may still come again does not come any more.
-    pub fn settle(&mut self) {
-        for sink in &mut self.0 {
-            if let Sink::Ndjson(sink) = sink {
-                sink.settle();
-            }
-        }
-    }
-
-    fn files(&self) -> impl Iterator<Item = &Ndjson> {
-        self.0.iter().filter_map(|sink| if let Sink::Ndjson(sink) = sink { Some(sink) } else { None })
-    }
-
-    /// Whether one of them is standard output, which nothing else may write to then.
-    pub fn use_stdout(&self) -> bool {
-        self.files().any(Ndjson::is_stdout)
-    }
-
-    /// What the sinks in memory have taken.
-    pub fn kept(&self) -> impl Iterator<Item = &Event> {
-        self.0.iter().filter_map(|sink| if let Sink::Memory(events) = sink { Some(events) } else { None }).flatten()
+    /// The file, where it is written as it is and so needs no spool.
+    fn direct(&self) -> Option<&Path> {
+        None
     }
 }
 
-/// One name for a file, wherever the program is started.
-fn name(path: &Path) -> Option<String> {
-    let path = path.canonicalize().or_else(|_| std::path::absolute(path)).ok()?;
-    path.to_str().map(str::to_owned)
+/// How much is sent at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes of bodies in one send; one larger event goes alone.
+    pub max_bytes: usize,
+    /// Events in one send.
+    pub max_events: usize,
+    /// Sends under way at a time. More than one gives up the order.
+    pub side_by_side: usize,
+}
+
+impl Default for Traffic {
+    /// A megabyte, as most receivers advise; one after the other.
+    fn default() -> Self {
+        Self { max_bytes: 1 << 20, max_events: 5_000, side_by_side: 1 }
+    }
 }

@@ -181,6 +181,11 @@ impl Writer {
         Arc::new(self.state.clone())
     }
 
+    /// By which a batch in the spool knows the last-run that is stored; empty: there is none.
+    pub fn stored(&self) -> &str {
+        &self.head
+    }
+
     /// Keeps only the lock, until the next [`load`](Self::load).
     pub fn rest(&mut self) {
         self.known = BTreeMap::new();

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::durable;
 use crate::runtime::{Description, Finding, Plugin, Verdict};
 use crate::secrets::{Condition, KeySource};
+use crate::sink::{SendError, SinkTable};
 use crate::stop::Stop;
 
 pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
@@ -35,6 +36,9 @@ pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
 async fn answer(global: &Global, config: Config, plugin: Plugin) -> Result<Answer, CliError> {
     let session = Session::of(config, plugin, session::log(global, None), Stop::new()).await?;
     let mut findings = host(&session.config);
+    for table in &session.config.sinks {
+        findings.push(sink(table).await);
+    }
     findings.extend(secrets(&session).await);
     let stored = match session.state.load() {
         Ok(stored) => session.tenant.get_last_run(stored.as_ref()).await?.err().map(CliError::plugin),
@@ -64,7 +68,6 @@ fn host(config: &Config) -> Vec<Finding> {
         Ok(()) => ok("state_dir", &format!("{} can be written and is closed to others", folder.display())),
         Err(error) => fail("state_dir", "not-writable", &error.to_string(), "name another folder as `state_dir`"),
     }];
-    findings.extend(config.sinks.iter().map(|sink_at| sink(&sink_at.path)));
     if config.way_out.trust.is_everybody() {
         let remedy = "take `network.danger_accept_invalid_certs` out";
         let text = "certificates are not checked";
@@ -105,9 +108,34 @@ async fn secrets(session: &Session) -> Vec<Finding> {
     findings
 }
 
-fn sink(path: &Path) -> Finding {
+/// A file can be written, a receiver answers a probe that leaves nothing behind.
+async fn sink(table: &SinkTable) -> Finding {
+    let subject = format!("sink {}", table.name);
+    match table.direct() {
+        Some(path) => file(&subject, path),
+        None => {
+            let probed = match table.plan.open() {
+                Ok(sink) => sink.probe().await,
+                Err(error) => Err(SendError::closed(error.to_string(), "mend the sink")),
+            };
+            let place = table.plan.place();
+            match probed {
+                Ok(text) => ok(&subject, &format!("{place}: {text}")),
+                Err(SendError::Closed { reason, remedy }) => {
+                    fail(&subject, "sink-closed", &format!("{place}: {reason}"), &remedy)
+                }
+                Err(error) => {
+                    let remedy = "see that the receiver runs and can be reached from here";
+                    fail(&subject, "sink-failing", &format!("{place}: {error}"), remedy)
+                }
+            }
+        }
+    }
+}
+
+fn file(subject: &str, path: &Path) -> Finding {
     if path == Path::new("-") {
-        return ok("sink", "events go to standard output");
+        return ok(subject, "events go to standard output");
     }
     let name = path.display();
     // Nothing is made here; a folder that takes a file is enough.
@@ -120,9 +148,9 @@ fn sink(path: &Path) -> Finding {
         Err(error) => Err(error),
     };
     match writable {
-        Ok(()) => ok("sink", &format!("{name} can be written")),
+        Ok(()) => ok(subject, &format!("{name} can be written")),
         Err(error) => {
-            fail("sink", "not-writable", &format!("{name} cannot be written: {error}"), "mend `path` of the sink")
+            fail(subject, "not-writable", &format!("{name} cannot be written: {error}"), "mend `path` of the sink")
         }
     }
 }
@@ -194,7 +222,7 @@ fn exit(findings: &[Finding], plugin: &Description) -> Exit {
     if some_work && failed.iter().all(|finding| is_stream(finding)) {
         return Exit::Partial;
     }
-    if failed.iter().any(|finding| finding.subject == "sink") {
+    if failed.iter().any(|finding| finding.subject.starts_with("sink ")) {
         return Exit::Sink;
     }
     if exits.contains(&Exit::SignIn) { Exit::SignIn } else { Exit::Failed }

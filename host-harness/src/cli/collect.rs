@@ -9,11 +9,12 @@ use super::session::Session;
 use super::whose::{Default, Whose};
 use super::{CliError, Exit, Global, output, session, signals};
 use crate::collect::{
-    Collector, Delivery, End, Mode, News, ReAudits, Reach, Round, RoundEnd, ScheduleError, Step, Totals, What, Wish,
-    look_back, report,
+    self, CollectError, Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, SINK_PATIENCE, ScheduleError, Step,
+    Totals, What, Wish, report,
 };
 use crate::config::Config;
-use crate::sink::Sinks;
+use crate::courier::Standing;
+use crate::sink::SinkTable;
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
@@ -56,22 +57,20 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
     session.secrets_ready().await?;
     let Session { config, tenant, state, .. } = &session;
     let writer = state.writer()?;
-    let (sinks, mended) = Sinks::open(&config.sinks)?;
-    let mut sinks = sinks.marked(config.marks());
-    if let Some(sentence) = look_back(&writer, &mut sinks, &mended)? {
+    let (mut delivery, left) = collect::open(config, None, writer, tenant.log())?;
+    if let Some(sentence) = left {
         output::words(&sentence);
     }
     signals::listen(&stop);
 
     let mut told = Told {
-        form: Form::of(global, &sinks),
+        form: Form::of(global, config.sinks.iter()),
         all: global.verbose > 0,
         news: News::default(),
         re_audits: Vec::new(),
         unwritten: None,
     };
     let mode = if options.follow { Mode::Follow(config.interval) } else { Mode::Once };
-    let mut delivery = Delivery::to(sinks, writer);
     let mut collector = Collector::new(tenant, &mut delivery, stop.clone());
     collector.re_audits = ReAudits::new(options.wish(), config.reaudit, &config.state_dir, tenant.log())?;
     let ended = collector
@@ -86,17 +85,24 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
             Step::Over(round) => told.keep(round),
         })
         .await;
+    let totals = collector.totals;
+    // With `--follow` what waits goes with the next run.
+    let delivered = if options.follow { Ok(()) } else { delivery.drained(SINK_PATIENCE, &stop).await };
+    let standings = delivery.standings();
+    delivery.close().await;
     progress.end();
     session.plugin.keep();
 
-    let totals = collector.totals;
-    told.run(&totals, ended.as_ref().ok(), options.follow)?;
+    told.run(&totals, ended.as_ref().ok(), &standings, options.follow)?;
     let end = ended.map_err(|error| CliError::from(error).placed(config))?;
     if let Some(words) = end.in_words() {
         output::words(&words);
     }
     if options.reaudit.is_some() && !options.follow && told.re_audits.is_empty() && end != End::Stopped {
         output::words("nothing was taken up in that time yet, so there is nothing to read again");
+    }
+    if end != End::Stopped {
+        delivered.map_err(CollectError::from)?;
     }
     Ok(told.exit(&totals, &end))
 }
@@ -114,8 +120,8 @@ enum Form {
 
 impl Form {
     /// Standard output may belong to the events.
-    fn of(global: &Global, sinks: &Sinks) -> Self {
-        match (global.json, sinks.use_stdout()) {
+    fn of<'a>(global: &Global, mut sinks: impl Iterator<Item = &'a SinkTable>) -> Self {
+        match (global.json, sinks.any(SinkTable::is_stdout)) {
             (false, _) => Self::Words,
             (true, false) => Self::Json,
             (true, true) => Self::JsonBesideEvents,
@@ -159,16 +165,26 @@ impl Told {
         }
     }
 
-    fn run(&mut self, totals: &Totals, end: Option<&End>, follow: bool) -> Result<(), CliError> {
+    fn run(
+        &mut self,
+        totals: &Totals,
+        end: Option<&End>,
+        standings: &[Standing],
+        follow: bool,
+    ) -> Result<(), CliError> {
         if let Some(error) = self.unwritten.take() {
             return Err(error);
         }
         if self.form == Form::Words {
             report::lines(totals).iter().for_each(|line| output::words(line));
             self.re_audits.iter().flat_map(report::re_audit_lines).for_each(|line| output::words(&line));
+            report::sink_lines(standings).iter().for_each(|line| output::words(line));
             return Ok(());
         }
-        let report = report::run_as_json(totals, end, self.re_audits.last());
+        let mut report = report::run_as_json(totals, end, self.re_audits.last());
+        if !standings.is_empty() {
+            report["sinks"] = report::sinks_as_json(standings);
+        }
         match (self.form, follow) {
             (Form::JsonBesideEvents, _) => output::words(&report.to_string()),
             // One object a line, as its rounds.
@@ -185,7 +201,11 @@ impl Told {
 
 /// By what failed in the rounds, then by what failed in the re-audit.
 fn exit_of(totals: &Totals, end: &End, re_audit: Option<&Round>) -> Exit {
-    let rounds = if *end == End::Stuck { Exit::Failed } else { Exit::Done };
+    let rounds = match end {
+        End::Full => return Exit::Sink,
+        End::Stuck => Exit::Failed,
+        End::Idle | End::Stopped | End::NotBefore(_) => Exit::Done,
+    };
     match exit(totals) {
         Exit::Done if rounds == Exit::Done => re_audit.map_or(Exit::Done, |re_audit| match &re_audit.end {
             RoundEnd::Failed { code, .. } => Exit::of_code(code),

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use crate::collect::CollectError;
 use crate::config::{Config, ConfigError, keys};
+use crate::courier::Undelivered;
 use crate::demo::DemoError;
 use crate::durable::DurableError;
 use crate::runtime::{Failure, RuntimeError, in_words};
 use crate::secrets::StoreError;
 use crate::sink::SinkError;
+use crate::spool::SpoolError;
 use crate::state::StateError;
 use crate::tenants::TenantError;
 
@@ -53,7 +55,7 @@ impl Exit {
                 Self::Usage
             }
             TenantError::Secrets(error) if error.is_configuration() => Self::Usage,
-            TenantError::Sink(_) | TenantError::Collect(CollectError::Sink(_)) => Self::Sink,
+            TenantError::Sink(_) | TenantError::Collect(CollectError::Sink(_) | CollectError::Undelivered(_)) => Self::Sink,
             TenantError::Collect(CollectError::Failed(failure)) => Self::of_code(&failure.code),
             TenantError::Durable(_)
             | TenantError::Secrets(_)
@@ -121,6 +123,12 @@ pub enum CliError {
     /// A sink.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// Sinks have not taken everything.
+    #[error("{0}; the next run goes on with them")]
+    Undelivered(Undelivered),
     /// The demo.
     #[error(transparent)]
     Demo(Box<DemoError>),
@@ -148,6 +156,8 @@ impl From<CollectError> for CliError {
             CollectError::State(error) => error.into(),
             CollectError::Record(error) => error.into(),
             CollectError::Sink(error) => error.into(),
+            CollectError::Spool(error) => error.into(),
+            CollectError::Undelivered(error) => Self::Undelivered(error),
             CollectError::Runtime(error) => error.into(),
             CollectError::Failed(failure) => Self::Plugin { failure, place: None },
             CollectError::Defect => Self::Defect,
@@ -215,11 +225,15 @@ impl CliError {
             | Self::OtherComponent { .. }
             | Self::Runtime(RuntimeError::Load(_)) => Exit::Usage,
             Self::Secrets(error) if error.is_configuration() => Exit::Usage,
-            Self::Sink(_) => Exit::Sink,
+            Self::Sink(_) | Self::Undelivered(_) => Exit::Sink,
             Self::Plugin { failure, .. } => Exit::of_code(&failure.code),
-            Self::Runtime(_) | Self::State(_) | Self::Durable(_) | Self::Secrets(_) | Self::Demo(_) | Self::Defect => {
-                Exit::Failed
-            }
+            Self::Runtime(_)
+            | Self::State(_)
+            | Self::Durable(_)
+            | Self::Secrets(_)
+            | Self::Spool(_)
+            | Self::Demo(_)
+            | Self::Defect => Exit::Failed,
         }
     }
 

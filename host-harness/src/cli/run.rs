@@ -7,9 +7,11 @@ use clap::Args;
 use super::session::Session;
 use super::whose::{self, Answer, Default, Whose};
 use super::{CliError, Exit, Global, input, output, session, signals};
+use crate::collect::{self, SINK_PATIENCE};
 use crate::redaction;
 use crate::runtime::Command;
-use crate::sink::Sinks;
+use crate::sink::{SinkTable, Sinks};
+use crate::spool::Spool;
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
@@ -66,12 +68,20 @@ async fn answer(session: &Session, name: &str, arguments: &[(String, String)]) -
     let outcome = outcome.map_err(|failure| CliError::plugin(failure).placed(&session.config))?;
     let mut is_beside_events = false;
     if !outcome.events.is_empty() {
-        let (sinks, mended) = Sinks::open(&session.config.sinks)?;
-        let mut sinks = sinks.marked(session.config.marks());
-        mended.iter().for_each(|mended| output::words(&mended.to_string()));
+        let config = &session.config;
         let count = outcome.events.len();
-        sinks.deliver(outcome.events)?;
-        is_beside_events = sinks.use_stdout();
+        if let Some(path) = config.direct().filter(|_| !Spool::holds_something(&config.state_dir)) {
+            let (sinks, mended) = Sinks::open([path])?;
+            mended.iter().for_each(|mended| output::words(&mended.to_string()));
+            sinks.marked(config.marks()).deliver(outcome.events)?;
+        } else {
+            let (mut delivery, _) = collect::open(config, None, session.state.writer()?, session.tenant.log())?;
+            delivery.deliver(outcome.events)?;
+            let delivered = delivery.drained(SINK_PATIENCE, &Stop::new()).await;
+            delivery.close().await;
+            delivered.map_err(CliError::Undelivered)?;
+        }
+        is_beside_events = config.sinks.iter().any(SinkTable::is_stdout);
         output::words(&format!("delivered {count} events to the sinks"));
     }
     let text = output::shown(&outcome.readable);

@@ -1,27 +1,40 @@
-//! A batch on its way: to the sinks, then its last-run to the state. It goes on a thread that may wait for the disk, so that the
-//! next call can be made meanwhile.
+//! A batch on its way: to the one file or to the spool, then its last-run to the state. It goes on a thread that may wait for the
+//! disk, so that the next call can be made meanwhile.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use super::CollectError;
+use crate::courier::{Couriers, Standing, Undelivered};
 use crate::runtime::{Event, LastRun, Parts, Report};
 use crate::sink::Sinks;
+use crate::spool::{Recorded, Spool};
+use crate::stop::Stop;
 use crate::state::{StateError, Writer};
 
-/// A tenant's sinks and its state, and the one batch at most that is on its way to them.
+/// Where a tenant's events go and its state, and the one batch at most that is on its way to them.
 pub struct Delivery {
     places: Arc<Mutex<Places>>,
+    /// From the spool to the sinks, where there is one.
+    couriers: Option<Couriers>,
     /// Texts of parts that are on the disk.
     stored: Arc<dyn Parts>,
     under_way: Option<UnderWay>,
 }
 
-#[derive(Debug)]
 struct Places {
-    sinks: Sinks,
+    route: Route,
     state: Writer,
+}
+
+/// By what way events go.
+enum Route {
+    /// To one file, or to memory.
+    Direct(Sinks),
+    /// To the spool, and from there to each sink.
+    Spool(Arc<Spool>),
 }
 
 /// A batch on its way.
@@ -42,15 +55,66 @@ pub(super) struct Parcel {
 }
 
 impl Delivery {
-    /// To these sinks and this state.
+    /// To these places, without a spool.
     pub fn to(sinks: Sinks, state: Writer) -> Self {
-        let stored = state.parts();
-        Self { places: Arc::new(Mutex::new(Places { sinks, state })), stored, under_way: None }
+        Self::by(Route::Direct(sinks), None, state)
     }
 
-    /// Looks at the sinks; waits for a batch that is on its way.
-    pub fn sinks<T>(&self, look: impl FnOnce(&Sinks) -> T) -> T {
-        look(&self.places().sinks)
+    /// To the spool, from which these couriers take.
+    pub fn through(couriers: Couriers, state: Writer) -> Self {
+        Self::by(Route::Spool(couriers.spool()), Some(couriers), state)
+    }
+
+    fn by(route: Route, couriers: Option<Couriers>, state: Writer) -> Self {
+        let stored = state.parts();
+        Self { places: Arc::new(Mutex::new(Places { route, state })), couriers, stored, under_way: None }
+    }
+
+    /// Looks at places that are written without a spool; waits for a batch that is on its way.
+    pub fn sinks<T>(&self, look: impl FnOnce(&Sinks) -> T) -> Option<T> {
+        match &self.places().route {
+            Route::Direct(sinks) => Some(look(sinks)),
+            Route::Spool(_) => None,
+        }
+    }
+
+    /// Whether nothing more should be collected until a sink has taken some of what waits for it.
+    pub fn is_full(&self) -> bool {
+        self.couriers.as_ref().is_some_and(Couriers::is_full)
+    }
+
+    /// How each sink behind the spool stands.
+    pub fn standings(&self) -> Vec<Standing> {
+        self.couriers.as_ref().map(Couriers::standings).unwrap_or_default()
+    }
+
+    /// Returns once every sink has what waits for it; see [`Couriers::drained`].
+    ///
+    /// # Errors
+    /// Some have not.
+    pub async fn drained(&self, patience: Duration, stop: &Stop) -> Result<(), Undelivered> {
+        match &self.couriers {
+            Some(couriers) => couriers.drained(patience, stop).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what brings events to the sinks; what is under way may come to its end.
+    pub async fn close(&mut self) {
+        if let Some(couriers) = self.couriers.take() {
+            couriers.end().await;
+        }
+    }
+
+    /// Events that were not collected in a round, as those of a command.
+    ///
+    /// # Errors
+    /// The disk or the file refuses.
+    pub fn deliver(&self, events: Vec<Event>) -> Result<(), CollectError> {
+        match &mut self.places().route {
+            Route::Direct(sinks) => Ok(sinks.deliver(events)?),
+            Route::Spool(spool) => Ok(spool.put(&events, None, None)?),
+        }
     }
 
     /// Of the state keeps only the lock, until the next turn.
@@ -99,27 +163,44 @@ impl Delivery {
 }
 
 impl Places {
-    /// Delivers, then remembers; in this order only. Before that it notes where in each file the batch begins, so that a start
-    /// after a crash in between finds its lines.
+    /// Delivers, then remembers; in this order only.
     fn record(&mut self, parcel: Parcel) -> Result<(), CollectError> {
-        let Self { sinks, state } = self;
-        let Parcel { events, last_run, is_changed, is_settled } = parcel;
-        let is_expecting = !is_settled && sinks.still_expect(&events);
-        if is_expecting || !events.is_empty() {
-            state.delivering(&last_run, sinks.begin(), is_expecting)?;
+        let Self { route, state } = self;
+        match route {
+            Route::Direct(sinks) => write_directly(sinks, state, parcel),
+            Route::Spool(spool) => {
+                let Parcel { events, last_run, is_changed, .. } = parcel;
+                if !events.is_empty() {
+                    let recorded = Recorded { before: state.stored(), last_run: &last_run };
+                    spool.put(&events, is_changed.then_some(&recorded), None)?;
+                }
+                if is_changed {
+                    state.store(&last_run)?;
+                }
+                Ok(())
+            }
         }
-        sinks.deliver(events)?;
-        if is_changed {
-            state.store(&last_run)?;
-        }
-        if is_settled {
-            sinks.settle();
-        }
-        if !is_expecting {
-            state.delivered();
-        }
-        Ok(())
     }
+}
+
+/// Before the batch goes to a file, where it begins there is noted, so that a start after a crash in between finds its lines.
+fn write_directly(sinks: &mut Sinks, state: &mut Writer, parcel: Parcel) -> Result<(), CollectError> {
+    let Parcel { events, last_run, is_changed, is_settled } = parcel;
+    let is_expecting = !is_settled && sinks.still_expect(&events);
+    if is_expecting || !events.is_empty() {
+        state.delivering(&last_run, sinks.begin(), is_expecting)?;
+    }
+    sinks.deliver(events)?;
+    if is_changed {
+        state.store(&last_run)?;
+    }
+    if is_settled {
+        sinks.settle();
+    }
+    if !is_expecting {
+        state.delivered();
+    }
+    Ok(())
 }
 
 /// Texts of parts of a last-run that is perhaps not stored yet. It is given to the next call by names alone, as any other: what

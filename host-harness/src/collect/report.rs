@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::totals::{Lateness, StreamTotal, Totals};
 use super::{End, Round, RoundEnd, What};
+use crate::courier::{Condition, Standing};
 use crate::runtime::{Failure, in_words, time};
 
 /// A line for each stream, in columns.
@@ -34,6 +35,7 @@ pub fn re_audit_lines(round: &Round) -> Vec<String> {
         RoundEnd::Ended(End::NotBefore(at)) => {
             format!("; given up before its end, the rest had to wait until {}", time(*at))
         }
+        RoundEnd::Ended(End::Full) => "; given up before its end, the spool is full".to_owned(),
         RoundEnd::Ended(End::Stuck) => "; given up before its end, calls brought nothing new".to_owned(),
         RoundEnd::Failed { text, .. } => format!("; failed: {text}"),
     };
@@ -42,6 +44,50 @@ pub fn re_audit_lines(round: &Round) -> Vec<String> {
     let line = |stream: &StreamTotal| done(stream).join(", ") + &trouble(stream);
     all.extend(columns(&round.totals, line).into_iter().map(|line| format!("  {line}")));
     all
+}
+
+/// A line for each sink behind the spool.
+pub fn sink_lines(standings: &[Standing]) -> Vec<String> {
+    let width = standings.iter().map(|standing| standing.name.as_str().len()).max().unwrap_or(0);
+    let line = |standing: &Standing| {
+        let mut words = vec![format!("{} acknowledged", count(standing.acknowledged, "event"))];
+        if standing.known > 0 {
+            words.push(format!("{} of them there before", standing.known));
+        }
+        if standing.waiting > 0 {
+            words.push(format!("{} waiting", standing.waiting));
+        }
+        if standing.dead_letters > 0 {
+            words.push(format!("{} refused, see `webex-collector deadletter list`", standing.dead_letters));
+        }
+        let trouble = standing.trouble().map(|trouble| format!("; {trouble}")).unwrap_or_default();
+        format!("sink {:width$}  {}{trouble}", standing.name.as_str(), words.join(", "))
+    };
+    standings.iter().map(line).collect()
+}
+
+/// The same as JSON.
+pub fn sinks_as_json(standings: &[Standing]) -> Value {
+    let sink = |standing: &Standing| {
+        let (state, since) = match &standing.condition {
+            Condition::Fine => ("fine", None),
+            Condition::Failing { since, .. } => ("failing", Some(*since)),
+            Condition::Closed { since, .. } => ("closed", Some(*since)),
+        };
+        let value = json!({
+            "place": standing.place,
+            "state": state,
+            "since": since.map(time),
+            "reason": standing.trouble(),
+            "acknowledged": standing.acknowledged,
+            "known": standing.known,
+            "waiting": standing.waiting,
+            "dead_letters": standing.dead_letters,
+            "last_acknowledged": standing.last_acknowledged.map(time),
+        });
+        (standing.name.to_string(), value)
+    };
+    standings.iter().map(sink).collect::<serde_json::Map<_, _>>().into()
 }
 
 /// What one stream came to, and where it stands.
@@ -164,6 +210,7 @@ fn end_name(end: &End) -> &'static str {
         End::Idle => "idle",
         End::Stopped => "stopped",
         End::NotBefore(_) => "not-before",
+        End::Full => "spool-full",
         End::Stuck => "stuck",
     }
 }

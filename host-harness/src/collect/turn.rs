@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::call::{After, Pace, Patience, Work};
 use super::told::Told;
 use super::{CollectError, Collector, End, Mode, ReAudit, ReAudits, RoundEnd, Step, Totals, What};
+use crate::log::Level;
 
 /// How long one call may collect, in milliseconds: what a crash throws away is at most this much work.
 const BUDGET_MS: u32 = 20_000;
@@ -16,6 +17,11 @@ const LEAST_BUDGET_MS: u32 = 1_000;
 /// How long a run without `--follow` waits, in sum and without an event in between, before it ends and says when to come
 /// again.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long a run without `--follow` waits for sinks that take nothing.
+pub(crate) const SINK_PATIENCE: Duration = Duration::from_secs(60);
+/// How often a full spool is looked at.
+const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// What comes after a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +66,8 @@ pub(super) struct UnderWay {
     /// A round is over, and no re-audit had its call since: rounds that are close together must not keep one from its end.
     is_between: bool,
     re_audit: Option<Open>,
+    /// What sinks had taken when the spool was found full, or when it last changed, and when that was.
+    paused: Option<(u64, Instant)>,
 }
 
 /// A re-audit that is under way between rounds.
@@ -95,6 +103,11 @@ impl Collector<'_> {
                 (Mode::Once, _) => self.under_way.ended.is_none(),
                 (Mode::Follow(_), next) => !self.under_way.is_between && next.is_none_or(|next| next <= Instant::now()),
             };
+            if self.delivery.is_full() {
+                self.round_recorded().await?;
+                return Ok(self.paused(mode));
+            }
+            self.under_way.paused = None;
             let turn = if is_round { self.round(mode, observe).await? } else { self.between(mode, observe).await? };
             if matches!(turn, Turn::Over(_)) {
                 self.under_way = UnderWay::default();
@@ -104,6 +117,23 @@ impl Collector<'_> {
                 return Ok(turn);
             }
         }
+    }
+
+    /// The spool is full: nothing more is collected until a sink has taken some of it.
+    fn paused(&mut self, mode: Mode) -> Turn {
+        let passed = self.delivery.standings().iter().map(|standing| standing.passed).sum();
+        let now = Instant::now();
+        let (before, since) = *self.under_way.paused.get_or_insert_with(|| {
+            let text = "the spool is full; nothing more is collected until a sink has taken some of what waits there";
+            self.tenant.log().write(Level::Warn, "spool-full", text, &[]);
+            (passed, now)
+        });
+        if before != passed {
+            self.under_way.paused = Some((passed, now));
+        } else if mode == Mode::Once && since.elapsed() >= SINK_PATIENCE {
+            return Turn::Over(End::Full);
+        }
+        Turn::Rest(FULL_PAUSE)
     }
 
     /// One call of a round.

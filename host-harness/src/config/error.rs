@@ -160,14 +160,28 @@ pub enum ConfigError {
     /// One tenant is asked for, and there are many.
     #[error("{path} has many tenants; name one with --tenant", path = .0.display())]
     ManyTenants(PathBuf),
+    /// A size of the spool that is none.
+    #[error("{place}: `{key}` must be a number of bytes such as \"1GiB\", 64MiB or more", key = keys::SPOOL_MAX_BYTES)]
+    Spool {
+        /// Where.
+        place: Place,
+    },
     /// A sink that does not exist, or not in this way.
-    #[error(
-        "{place}: {problem}; a sink is `[[sink]]` with `type = \"ndjson\"` and `path`, a file or \"-\" for standard output"
-    )]
+    #[error("{place}: {problem}; a sink is `[[sink]]` with `type`, as `type = \"ndjson\"` with `path`; docs/sinks.md has all")]
     Sink {
         /// Where.
         place: Place,
         /// What is wrong.
-        problem: &'static str,
+        problem: String,
+    },
+    /// A key of a sink with a value that it cannot have.
+    #[error("{place}: `sink.{key}`: {problem}")]
+    SinkKey {
+        /// Where.
+        place: Place,
+        /// Which.
+        key: &'static str,
+        /// What is wrong.
+        problem: String,
     },
 }

@@ -112,6 +112,8 @@ pub const PROXY_PASSWORD: &str = "network.proxy_password";
 pub const NO_PROXY: &str = "network.no_proxy";
 /// Whether certificates are not checked.
 pub const ACCEPT_INVALID_CERTS: &str = "network.danger_accept_invalid_certs";
+/// How much may wait in the spool.
+pub const SPOOL_MAX_BYTES: &str = "spool.max_bytes";
 
 /// The folder of the tenants' files.
 pub const TENANTS_DIR: &str = "tenants.dir";
@@ -243,6 +245,13 @@ pub const KEYS: &[Key] = &[
     setting("collect.admin_categories", "admin_categories", Kind::List).example("[\"USERS\", \"LOGINS\"]"),
     setting("collect.security_categories", "security_categories", Kind::List).example("[\"LOGINS\"]"),
     setting("privacy.message_text", "message_text", Kind::Text),
+    host(
+        SPOOL_MAX_BYTES,
+        Kind::Text,
+        Shown::Optional(Some("\"1GiB\"")),
+        "How much may wait on the disk for sinks, 64MiB or more. Where it is full, nothing more is collected until a sink has taken \
+         some of it. Of each tenant. A single NDJSON file needs no spool.",
+    ),
     host(
         SECRETS_KEY,
         Kind::KeySource,

@@ -5,26 +5,30 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{KEYS, Key, Target};
 use super::value::{self, Value, Values};
-use super::{Config, ConfigError, Place, SinkAt, keys, nearest, network, tenants};
+use super::{Config, ConfigError, Place, keys, nearest, network, tenants};
 use crate::collect::Schedule;
 use crate::net::Origin;
 use crate::secrets::{KeySource, Supplied};
+use crate::sink::SinkTable;
 
 /// What `collect.interval` is where the file does not say.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 /// The least pause between two rounds: below it a quiet tenant would only spend its request budget.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
+/// What `spool.max_bytes` is where the file does not say.
+const DEFAULT_SPOOL: u64 = 1 << 30;
+/// The least that it can be: some batches of the largest size.
+const LEAST_SPOOL: u64 = 64 << 20;
 /// What `state_dir` is where the file does not say.
 const DEFAULT_STATE_DIR: &str = "webex-state";
 /// The name of the sink table.
-const SINK: &str = "sink";
-/// What a sink may hold.
-const SINK_KEYS: [&str; 3] = ["type", "path", "tenant_field"];
+pub(super) const SINK: &str = "sink";
 
 /// A text on the way to a [`Config`].
 pub(super) struct Reader<'a> {
@@ -51,8 +55,8 @@ pub(super) enum Part<'a> {
 pub(super) struct Found {
     pub(super) values: Values,
     places: BTreeMap<&'static str, Place>,
-    pub(super) sinks: Vec<SinkAt>,
-    secret_files: BTreeSet<PathBuf>,
+    pub(super) sinks: Vec<SinkTable>,
+    pub(super) secret_files: BTreeSet<PathBuf>,
 }
 
 impl<'a> Reader<'a> {
@@ -147,67 +151,6 @@ impl<'a> Reader<'a> {
         Err(ConfigError::Needed { place, table, key })
     }
 
-    fn sinks(&self, value: &Spanned<DeValue<'_>>, found: &mut Found) -> Result<(), ConfigError> {
-        let refuse = |span: Range<usize>, problem| ConfigError::Sink { place: self.place(&span), problem };
-        if matches!(self.part, Part::Defaults) {
-            return Err(refuse(value.span(), "sinks that tenants share stand outside of [tenant_defaults]"));
-        }
-        let Some(sinks) = value.get_ref().as_array() else {
-            return Err(refuse(value.span(), "`sink` must be written in double brackets"));
-        };
-        for sink in sinks {
-            let Some(table) = sink.get_ref().as_table() else {
-                return Err(refuse(sink.span(), "a sink must be a table"));
-            };
-            for (name, _) in table {
-                let known: &str = name.get_ref();
-                if !SINK_KEYS.contains(&known) {
-                    return Err(ConfigError::Unknown {
-                        place: self.place(&name.span()),
-                        key: format!("sink.{known}"),
-                        hint: nearest::hint(known, SINK_KEYS),
-                    });
-                }
-            }
-            match table.get("type") {
-                Some(kind) if value::literal(kind) == Some("ndjson") => {}
-                Some(kind) => return Err(refuse(kind.span(), "there is no sink of this type")),
-                None => return Err(refuse(sink.span(), "a sink needs `type`")),
-            }
-            let Some(path) = table.get("path") else { return Err(refuse(sink.span(), "a sink needs `path`")) };
-            let text = value::text(path.get_ref(), keys::Kind::Text, self.folder()).map_err(|source| {
-                ConfigError::Value { place: self.place(&path.span()), key: "sink.path".into(), source }
-            })?;
-            let to = if text == "-" { PathBuf::from("-") } else { self.folder().join(&text) };
-            if text.is_empty() {
-                return Err(refuse(path.span(), "`path` is empty"));
-            }
-            if text == "-" && matches!(self.part, Part::Tenant) {
-                return Err(refuse(
-                    path.span(),
-                    "standard output is one for all tenants, so it is named in webex.toml",
-                ));
-            }
-            if found.sinks.iter().any(|other| other.path == to) {
-                return Err(refuse(path.span(), "two sinks have the same `path`"));
-            }
-            let tenant_field = match table.get("tenant_field") {
-                None => None,
-                Some(field) if matches!(self.part, Part::Whole) => {
-                    return Err(refuse(field.span(), "`tenant_field` is for many tenants, and there is one"));
-                }
-                Some(field) => match value::literal(field).filter(|name| is_member_name(name)) {
-                    Some(name) => Some(name.to_owned()),
-                    None => {
-                        return Err(refuse(field.span(), "`tenant_field` must be a name of letters, digits and `_`"));
-                    }
-                },
-            };
-            found.sinks.push(SinkAt { path: to, tenant_field });
-        }
-        Ok(())
-    }
-
     pub(super) fn assemble(&self, found: Found) -> Result<Config, ConfigError> {
         let place = |key: &str| self.place_of(&found, key);
         if let Some(url) = found.values.text(keys::BASE_URL) {
@@ -227,9 +170,17 @@ impl<'a> Reader<'a> {
             key,
             source,
         })?;
+        let spool_bytes = match found.values.text(keys::SPOOL_MAX_BYTES) {
+            None => DEFAULT_SPOOL,
+            Some(text) => {
+                let bytes = text.parse::<ByteSize>().ok().map(|size| size.as_u64());
+                let bytes = bytes.filter(|bytes| *bytes >= LEAST_SPOOL);
+                bytes.ok_or_else(|| ConfigError::Spool { place: place(keys::SPOOL_MAX_BYTES) })?
+            }
+        };
         let state_dir = found.values.text(keys::STATE_DIR).unwrap_or(DEFAULT_STATE_DIR);
         let state_dir = self.folder().join(state_dir);
-        let sinks = if found.sinks.is_empty() { vec![SinkAt::stdout()] } else { found.sinks };
+        let sinks = if found.sinks.is_empty() { vec![SinkTable::stdout()] } else { found.sinks };
         let mut config = Config {
             tenant: None,
             secrets_key: found.values.key_source(keys::SECRETS_KEY).unwrap_or_else(|| KeySource::beside(&state_dir)),
@@ -239,6 +190,7 @@ impl<'a> Reader<'a> {
             reaudit,
             way_out,
             sinks,
+            spool_bytes,
             shares_sinks: false,
             settings: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -268,7 +220,7 @@ impl<'a> Reader<'a> {
         found.places.get(key).cloned().unwrap_or_else(|| Place::top_of(self.path))
     }
 
-    fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
 
@@ -286,11 +238,4 @@ fn nearest_key<'a>(path: &str, known: impl Iterator<Item = &'a str> + Clone) -> 
         Some(known) => format!("; did you mean `{known}`?"),
         None => nearest::hint(path, known),
     }
-}
-
-/// A name that can be put into a line of JSON as it is, and that rules of a SIEM can name.
-fn is_member_name(name: &str) -> bool {
-    name.len() <= 64
-        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

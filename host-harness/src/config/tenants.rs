@@ -13,8 +13,9 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 use super::value;
-use super::{Config, ConfigError, Found, Part, Reader, SinkAt, keys};
+use super::{Config, ConfigError, Found, Part, Reader, keys};
 use crate::secrets::KeySource;
+use crate::sink::SinkTable;
 
 /// The table of what a tenant's file need not say.
 pub(super) const DEFAULTS: &str = "tenant_defaults";
@@ -96,7 +97,7 @@ pub struct Tenants {
     /// How many may have a turn at a time.
     pub side_by_side: usize,
     /// The sinks of tenants without sinks of their own.
-    pub sinks: Vec<SinkAt>,
+    pub sinks: Vec<SinkTable>,
     file: PathBuf,
     /// Of `webex.toml`, from which a tenant's defaults are read anew each time: it may hold secrets.
     text: Zeroizing<String>,
@@ -194,6 +195,11 @@ impl Tenants {
         Ok(listing)
     }
 
+    /// The folder of a tenant's state.
+    pub fn state_of(&self, name: &TenantName) -> PathBuf {
+        self.state_dir.join(STATES).join(name.as_str())
+    }
+
     /// The state of the program as a whole.
     pub fn host_dir(&self) -> &Path {
         &self.state_dir
@@ -221,7 +227,7 @@ impl Tenants {
         }
         Ok(Config {
             tenant: Some(name.clone()),
-            state_dir: self.state_dir.join(STATES).join(name.as_str()),
+            state_dir: self.state_of(name),
             host_dir: self.state_dir.clone(),
             secrets_key: self.secrets_key.clone(),
             shares_sinks,

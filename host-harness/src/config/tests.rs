@@ -32,7 +32,7 @@ fn an_empty_file_has_defaults() {
     let config = parse("").unwrap();
     assert_eq!(config.interval, Duration::from_secs(60));
     assert_eq!(config.state_dir, Path::new("/etc/webex/webex-state"));
-    assert_eq!(config.sinks, [SinkAt::stdout()]);
+    assert_eq!(config.direct(), Some(Path::new("-")));
     assert_eq!(config.reaudit, None);
     assert!(config.settings.is_empty() && config.secrets.is_empty());
 }
@@ -69,7 +69,7 @@ fn each_key_reaches_its_setting_or_secret() {
     assert_eq!(config.interval, Duration::from_secs(120));
     assert_eq!(config.reaudit, "1day every 6h".parse().ok());
     assert_eq!(config.state_dir, Path::new("/var/lib/webex"));
-    assert_eq!(config.sinks, [SinkAt { path: "/etc/webex/out/events.ndjson".into(), tenant_field: None }]);
+    assert_eq!(config.direct(), Some(Path::new("/etc/webex/out/events.ndjson")));
 }
 
 #[test]
@@ -154,10 +154,28 @@ fn plain_http_is_refused_but_on_loopback() {
 
 #[test]
 fn a_sink_is_told_what_it_lacks() {
-    refused("[[sink]]\ntype = \"kafka\"\npath = \"-\"", "webex.toml:2: there is no sink of this type");
-    refused("[[sink]]\ntype = \"ndjson\"", "a sink needs `path`");
+    refused("[[sink]]\ntype = \"kafak\"\npath = \"-\"", "webex.toml:2: there is no sink of this type; there are \"ndjson\"");
+    refused("[[sink]]\ntype = \"ndjson\"", "a sink of this type needs `path`");
     refused("[sink]\ntype = \"ndjson\"", "double brackets");
-    refused("[[sink]]\ntype=\"ndjson\"\npath=\"-\"\n[[sink]]\ntype=\"ndjson\"\npath=\"-\"", "webex.toml:6: two sinks");
+    refused("[[sink]]\ntype=\"ndjson\"\npath=\"-\"\n[[sink]]\ntype=\"ndjson\"\npath=\"-\"", "two sinks send the same to the same place");
+    refused("[[sink]]\ntype=\"ndjson\"\npath=\"a\"\nname=\"A\"", "webex.toml:4: `sink.name`: it must be 1 to 63");
+    refused("[[sink]]\ntype=\"ndjson\"\npath=\"a\"\nmax_bytes=\"0\"", "webex.toml:4: `sink.max_bytes`: it must be a number of bytes");
+    refused("[spool]\nmax_bytes = \"1MiB\"", "webex.toml:2: `spool.max_bytes` must be a number of bytes");
+}
+
+#[test]
+fn a_sink_has_a_name_and_one_file_alone_needs_no_spool() {
+    let sink = |more: &str| format!("[[sink]]\ntype = \"ndjson\"\npath = \"x\"\n{more}\n");
+    let two = format!("{}{}", sink(""), sink("streams = [\"events\"]"));
+    let config = parse(&two).unwrap();
+    let names: Vec<&str> = config.sinks.iter().map(|sink| sink.name.as_str()).collect();
+    assert_eq!(names, ["ndjson", "ndjson-2"]);
+    assert_eq!(config.direct(), None, "each has a place of its own in the spool");
+    assert!(config.sinks[0].takes("admin_audits") && !config.sinks[1].takes("admin_audits"));
+    for more in ["streams = [\"events\"]", "org_field = \"org\"", "health_events = true"] {
+        assert_eq!(parse(&sink(more)).unwrap().direct(), None, "{more}");
+    }
+    assert!(parse(&sink("")).unwrap().direct().is_some());
 }
 
 #[test]

@@ -28,7 +28,7 @@ type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, BoxError>> + Send>>;
 
 /// Name, connection, proxy and TLS, all of it within one time.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub(crate) struct Connector {
     secure: HttpsConnector<Route>,
     within: Duration,
 }

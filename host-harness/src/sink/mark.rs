@@ -26,7 +26,7 @@ impl Mark {
     }
 
     /// Puts it at the end of the object that begins at `begin` and ends with `lines`. What is no object stays as it is.
-    pub(super) fn put(&self, lines: &mut Vec<u8>, begin: usize) {
+    pub(crate) fn put(&self, lines: &mut Vec<u8>, begin: usize) {
         let line = lines.get(begin..).unwrap_or_default();
         let end = line.trim_ascii_end().len();
         let is_object =
@@ -48,6 +48,17 @@ impl Mark {
         }
         lines.extend_from_slice(&self.member);
         lines.push(b'}');
+    }
+
+    /// Takes away what [`put`](Self::put) has added at the end.
+    pub(crate) fn take(&self, body: &mut Vec<u8>) {
+        let end = body.trim_ascii_end().len();
+        let Some(before) = body.get(..end).and_then(|text| text.strip_suffix(b"}")?.strip_suffix(&*self.member)) else {
+            return;
+        };
+        let length = before.strip_suffix(b",").unwrap_or(before).len();
+        body.truncate(length);
+        body.push(b'}');
     }
 
     /// Whether the item may have a member of this name: as it is, or with letters written as `\uXXXX`.
@@ -156,6 +167,19 @@ mod tests {
             (r#"{"tenant":1,"tenant":2}"#, r#"{"item_tenant":1,"item_tenant":2,"tenant":"acme"}"#),
         ] {
             assert_eq!(marked(line), want);
+        }
+    }
+
+    #[test]
+    fn what_was_put_can_be_taken_away() {
+        let mark = Mark::new("tenant", "acme");
+        for line in ["{}", r#"{"a":1}"#, r#"{"a":{"tenant":"acme"}}"#] {
+            let mut body = line.as_bytes().to_vec();
+            mark.put(&mut body, 0);
+            mark.take(&mut body);
+            assert_eq!(body, line.as_bytes());
+            mark.take(&mut body);
+            assert_eq!(body, line.as_bytes(), "there is nothing more to take");
         }
     }
 

@@ -7,6 +7,7 @@
 //! Many tenants may [share](Ndjson::share) a file: each writes whole batches, one after the other, and knows only its own lines.
 
 mod again;
+mod file;
 
 use std::borrow::Borrow;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Mark, Mended, SinkError};
 use crate::runtime::Event;
 use again::Again;
+pub(super) use file::{KIND, NdjsonPlan};
 
 /// Bytes that are gathered before they are written: few system calls, little memory.
 const CHUNK: usize = 256 * 1024;

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::{TenantError, opened};
-use crate::collect::{Collector, Delivery, Mode, ReAudits, Round, Standing, Step, Turn, Wish, look_back};
+use crate::collect::{self, CollectError, Collector, Delivery, Mode, ReAudits, Round, SINK_PATIENCE, SharedSinks, Standing, Step, Turn, Wish};
 use crate::config::{TenantName, Tenants};
 use crate::log::Log;
 use crate::runtime::Plugin;
-use crate::sink::Sinks;
 use crate::state::State;
 use crate::stop::Stop;
 
@@ -21,7 +20,7 @@ pub struct Shared {
     /// The folder of their files.
     pub tenants: Tenants,
     /// Of tenants without sinks of their own.
-    pub sinks: Sinks,
+    pub sinks: SharedSinks,
     /// Where lines go, each with its tenant.
     pub log: Log,
     /// The wish to end, for all of them.
@@ -39,6 +38,8 @@ pub(super) struct Seat {
     /// Its state and its sinks, once they are taken. The locks of both are held as long as the process runs, so that no other
     /// writes there.
     held: Option<Delivery>,
+    /// They are to be let go before the next turn, for the settings have changed.
+    is_stale: bool,
     /// Whether what is to be read again was read from its settings.
     has_re_audits: bool,
 }
@@ -56,7 +57,7 @@ pub(super) struct Taken {
 impl Seat {
     /// The tenant's file has changed: its sinks are opened anew, and what to read again is asked anew.
     pub(super) fn renew(&mut self) {
-        self.held = None;
+        self.is_stale = true;
         self.has_re_audits = false;
     }
 
@@ -66,10 +67,18 @@ impl Seat {
         let turn = self.take(name, shared, length, &mut rounds, &mut found).await;
         if turn.is_err() {
             // As after a crash: what is on the disk says how to go on.
-            self.held = None;
+            self.let_go().await;
             self.standing.start_over();
         }
         Taken { seat: self, rounds, found, turn }
+    }
+
+    /// What is under way to the sinks comes to its end.
+    async fn let_go(&mut self) {
+        if let Some(mut held) = self.held.take() {
+            held.close().await;
+        }
+        self.is_stale = false;
     }
 
     async fn take(
@@ -85,18 +94,16 @@ impl Seat {
         opened::ready(&config, &store).await?;
         let log = shared.log.of_tenant(name.as_str());
         let tenant = opened::open(&shared.plugin, &config, &store, log, shared.stop.clone()).await?;
+        if self.is_stale {
+            self.let_go().await;
+        }
         let held = match &mut self.held {
             Some(held) => held,
             none => {
                 let state = State::at(&config.state_dir).writer()?;
-                let (mut sinks, mended) = if config.shares_sinks {
-                    (shared.sinks.share(config.marks()), Vec::new())
-                } else {
-                    let (sinks, mended) = Sinks::open(&config.sinks)?;
-                    (sinks.marked(config.marks()), mended)
-                };
-                *found = look_back(&state, &mut sinks, &mended)?;
-                none.insert(Delivery::to(sinks, state))
+                let (delivery, left) = collect::open(&config, Some(&shared.sinks), state, tenant.log())?;
+                *found = left;
+                none.insert(delivery)
             }
         };
         if !self.has_re_audits {
@@ -116,6 +123,10 @@ impl Seat {
             .await;
         self.standing = collector.rest();
         held.rest();
-        Ok(turn?)
+        let turn = turn?;
+        if matches!(turn, Turn::Over(_)) && !shared.follow {
+            held.drained(SINK_PATIENCE, &shared.stop).await.map_err(CollectError::from)?;
+        }
+        Ok(turn)
     }
 }

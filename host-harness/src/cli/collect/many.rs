@@ -1,14 +1,14 @@
 //! `collect` of many tenants: each line says whose it is.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
 use super::{Form, Options, exit_of};
 use crate::cli::{CliError, Exit, Global, error, output, session, signals};
-use crate::collect::{News, Round, What, report};
+use crate::collect::{News, Round, SharedSinks, What, report};
 use crate::config::{ConfigError, TenantName, Tenants};
-use crate::sink::Sinks;
 use crate::stop::Stop;
 use crate::tenants::{Outcome, Scheduler, Shared, Step, Summary};
 
@@ -21,15 +21,15 @@ pub(super) async fn run(global: &Global, options: &Options, tenants: Tenants) ->
         let dir = tenants.dir().display();
         return Err(CliError::Usage(format!("{dir} holds no tenants: write a file NAME.toml there for each")));
     }
-    drop(listing);
     signals::allow_many_files();
     let stop = Stop::new();
     let plugin = session::compiled(global, tenants.host_dir(), tenants.secrets_key())?;
     signals::listen(&stop);
-    let (sinks, mended) = Sinks::open(&tenants.sinks)?;
+    let states: Vec<PathBuf> = listing.tenants.keys().map(|name| tenants.state_of(name)).collect();
+    let (sinks, mended) = SharedSinks::open(&tenants.sinks, states.iter().map(PathBuf::as_path))?;
     mended.iter().for_each(|mended| output::words(&mended.to_string()));
     let mut told = Told {
-        form: Form::of(global, &sinks),
+        form: Form::of(global, tenants.sinks.iter()),
         follow: options.follow,
         all: global.verbose > 0,
         news: BTreeMap::new(),

@@ -87,9 +87,9 @@ fn a_tenant_without_sinks_has_those_that_all_share() {
     let folder = folder(&webex, &[("one.toml", ""), ("two.toml", &sink("/two.ndjson"))]);
     let tenants = load(&folder).unwrap();
     let [one, two] = ["one", "two"].map(|tenant| tenants.config(&name(tenant)).unwrap());
-    let shared = SinkAt { path: folder.path().join("all.ndjson"), tenant_field: Some("tenant".into()) };
-    assert_eq!((one.sinks, one.shares_sinks), (vec![shared], true));
-    assert_eq!((two.sinks, two.shares_sinks), (vec![SinkAt { path: "/two.ndjson".into(), tenant_field: None }], false));
+    assert_eq!((one.direct(), one.shares_sinks), (Some(&*folder.path().join("all.ndjson")), true));
+    assert_eq!(one.sinks[0].tenant_field.as_deref(), Some("tenant"));
+    assert_eq!((two.direct(), two.shares_sinks), (Some(Path::new("/two.ndjson")), false));
 }
 
 #[test]

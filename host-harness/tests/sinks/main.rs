@@ -1,0 +1,13 @@
+//! Sinks against receivers that misbehave: real ones where they can be had, and strict stand-ins made from the vendors'
+//! documentation where they cannot. Each sink goes through the same suite (`conformance.rs`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod conformance;
+mod http_receiver;
+mod ndjson;
