@@ -4,6 +4,7 @@ mod check;
 mod collect;
 mod commands;
 mod component;
+mod deadletter;
 mod demo;
 mod error;
 mod harden;
@@ -18,6 +19,7 @@ mod run;
 mod secrets;
 mod session;
 mod signals;
+mod spool;
 mod whose;
 
 use std::path::PathBuf;
@@ -83,6 +85,11 @@ enum Command {
     LastRun(last_run::Options),
     /// Show, set and delete stored secrets, and change the key that seals them
     Secrets(secrets::Options),
+    /// Show, send again or drop events that a sink has refused
+    #[command(name = "deadletter")]
+    DeadLetter(deadletter::Options),
+    /// Show what waits for the sinks
+    Spool(spool::Options),
     /// Look at settings, sign-ins, streams, state and sinks
     Check,
     /// Write a commented settings file
@@ -153,6 +160,8 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Commands(options) => commands::run(global, &options).await,
         Command::LastRun(options) => last_run::run(global, options).await,
         Command::Secrets(options) => secrets::run(global, options).await,
+        Command::DeadLetter(options) => deadletter::run(global, options).await,
+        Command::Spool(options) => spool::run(global, options).await,
         Command::Check => check::run(global).await,
         Command::Init(options) => init::run(global, &options).await,
         Command::Inspect => inspect::run(global).await,

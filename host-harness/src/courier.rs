@@ -110,7 +110,11 @@ impl Couriers {
 
     /// How each sink stands.
     pub fn standings(&self) -> Vec<Standing> {
-        self.standings.iter().map(|standing| standing.borrow().clone()).collect()
+        let standing = |watched: &watch::Receiver<Standing>| {
+            let standing = watched.borrow().clone();
+            Standing { waiting: self.spool.behind(&standing.position), ..standing }
+        };
+        self.standings.iter().map(standing).collect()
     }
 
     /// Returns once every sink has everything, or when none has taken anything for `patience` and there is no sense in waiting:
@@ -146,12 +150,13 @@ impl Couriers {
         }
     }
 
-    /// Ends all couriers; what is under way may come to its end.
-    pub async fn end(mut self) {
+    /// Ends all couriers; what is under way may come to its end. Returns how each stands then.
+    pub async fn end(mut self) -> Vec<Standing> {
         self.stop.request();
         let all = async { while self.tasks.join_next().await.is_some() {} };
         // What is cut off is sent again at the next start.
         let _ = tokio::time::timeout(GRACE, all).await;
+        self.standings()
     }
 
     fn taken(&self) -> u64 {

@@ -107,6 +107,19 @@ impl Spool {
         let folder = state_dir.join(FOLDER);
         durable::folder(&folder)?;
         durable::sweep(&folder);
+        Self::read_folder(folder, max_bytes)
+    }
+
+    /// Looks at the spool below `state_dir`, which another process may be writing; none where there is none.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn look(state_dir: &Path) -> Result<Option<Self>, SpoolError> {
+        let folder = state_dir.join(FOLDER);
+        if folder.is_dir() { Self::read_folder(folder, u64::MAX).map(Some) } else { Ok(None) }
+    }
+
+    fn read_folder(folder: PathBuf, max_bytes: u64) -> Result<Self, SpoolError> {
         let mut inner = Inner::default();
         for (number, path) in batches(&folder)? {
             inner.entries.insert(number, Stored { shape: entry::shape(&path)?, since: Instant::now() });
@@ -129,7 +142,12 @@ impl Spool {
     ///
     /// # Errors
     /// The disk refuses; nothing is stored then.
-    pub fn put(&self, events: &[Event], recorded: Option<&Recorded<'_>>, only: Option<&SinkName>) -> Result<(), SpoolError> {
+    pub fn put(
+        &self,
+        events: &[Event],
+        recorded: Option<&Recorded<'_>>,
+        only: Option<&SinkName>,
+    ) -> Result<(), SpoolError> {
         let number = self.inner().next;
         let path = self.path(number);
         let shape = entry::write(&path, events, recorded, only)?;
@@ -148,7 +166,9 @@ impl Spool {
     /// The batch cannot be read.
     pub fn follows(&self, before: &str) -> Result<Option<LastRun>, SpoolError> {
         let Some(newest) = self.inner().entries.keys().next_back().copied() else { return Ok(None) };
-        Ok(entry::last_run(&self.path(newest))?.filter(|last_run| last_run.before == before).map(entry::StoredLastRun::into_last_run))
+        Ok(entry::last_run(&self.path(newest))?
+            .filter(|last_run| last_run.before == before)
+            .map(entry::StoredLastRun::into_last_run))
     }
 
     /// Where a sink goes on. One that is new begins with the oldest batch that is here.

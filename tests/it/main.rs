@@ -26,6 +26,7 @@ mod secrecy;
 mod security;
 mod sign_in;
 mod simulated;
+mod sinks;
 mod support;
 mod tokens;
 mod torn_line;

@@ -37,7 +37,7 @@ fn arguments(arguments: &[Argument]) -> String {
 }
 
 /// The text with what stands between the two marks replaced.
-fn with_table(text: &str, mark: &str, table: &str) -> String {
+pub(crate) fn with_table(text: &str, mark: &str, table: &str) -> String {
     let begin = text.find(&format!("<!-- {mark}:")).unwrap();
     let begin = begin + text[begin..].find('\n').unwrap() + 1;
     let end = text.find(&format!("<!-- end of {mark} -->")).unwrap();

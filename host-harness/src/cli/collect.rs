@@ -9,8 +9,8 @@ use super::session::Session;
 use super::whose::{Default, Whose};
 use super::{CliError, Exit, Global, output, session, signals};
 use crate::collect::{
-    self, CollectError, Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, SINK_PATIENCE, ScheduleError, Step,
-    Totals, What, Wish, report,
+    self, CollectError, Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, SINK_PATIENCE, ScheduleError,
+    Step, Totals, What, Wish, report,
 };
 use crate::config::Config;
 use crate::courier::Standing;
@@ -88,8 +88,7 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
     let totals = collector.totals;
     // With `--follow` what waits goes with the next run.
     let delivered = if options.follow { Ok(()) } else { delivery.drained(SINK_PATIENCE, &stop).await };
-    let standings = delivery.standings();
-    delivery.close().await;
+    let standings = delivery.close().await;
     progress.end();
     session.plugin.keep();
 

@@ -152,6 +152,7 @@ impl Collector<'_> {
     /// A sink or the disk refuses.
     pub(super) async fn recorded(&mut self, work: &mut Work) -> Result<(), CollectError> {
         let reports = self.delivery.end().await.inspect_err(|_| self.last_run = None)?;
+        self.delivery.note(&reports, self.now());
         work.totals.add(&reports);
         if work.what == What::Collect {
             self.totals.add(&reports);

@@ -6,19 +6,22 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::CollectError;
+use super::health::Health;
+use super::{CollectError, RoundEnd};
 use crate::courier::{Couriers, Standing, Undelivered};
 use crate::runtime::{Event, LastRun, Parts, Report};
 use crate::sink::Sinks;
 use crate::spool::{Recorded, Spool};
-use crate::stop::Stop;
 use crate::state::{StateError, Writer};
+use crate::stop::Stop;
 
 /// Where a tenant's events go and its state, and the one batch at most that is on its way to them.
 pub struct Delivery {
     places: Arc<Mutex<Places>>,
     /// From the spool to the sinks, where there is one.
     couriers: Option<Couriers>,
+    /// Events of the collector's own, where a sink wants them.
+    health: Option<Health>,
     /// Texts of parts that are on the disk.
     stored: Arc<dyn Parts>,
     under_way: Option<UnderWay>,
@@ -67,7 +70,33 @@ impl Delivery {
 
     fn by(route: Route, couriers: Option<Couriers>, state: Writer) -> Self {
         let stored = state.parts();
-        Self { places: Arc::new(Mutex::new(Places { route, state })), couriers, stored, under_way: None }
+        let places = Arc::new(Mutex::new(Places { route, state }));
+        Self { places, couriers, health: None, stored, under_way: None }
+    }
+
+    /// The same with events of the collector's own.
+    #[must_use]
+    pub(super) fn with_health(self, health: Option<Health>) -> Self {
+        Self { health, ..self }
+    }
+
+    /// Takes note of what is recorded, for events of the collector's own.
+    pub(super) fn note(&mut self, reports: &[Report], now: i64) {
+        if let Some(health) = &mut self.health {
+            health.note(reports, now);
+        }
+    }
+
+    /// After a round: sends events of the collector's own, if there are any.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub(super) fn tell_health(&mut self, end: &RoundEnd, now: i64) -> Result<(), CollectError> {
+        let Some(health) = &mut self.health else { return Ok(()) };
+        health.note_end(end, now);
+        let events = health.take(now);
+        health.keep()?;
+        if events.is_empty() { Ok(()) } else { self.deliver(events) }
     }
 
     /// Looks at places that are written without a spool; waits for a batch that is on its way.
@@ -99,10 +128,11 @@ impl Delivery {
         }
     }
 
-    /// Ends what brings events to the sinks; what is under way may come to its end.
-    pub async fn close(&mut self) {
-        if let Some(couriers) = self.couriers.take() {
-            couriers.end().await;
+    /// Ends what brings events to the sinks; what is under way may come to its end. Returns how each sink stands then.
+    pub async fn close(&mut self) -> Vec<Standing> {
+        match self.couriers.take() {
+            Some(couriers) => couriers.end().await,
+            None => Vec::new(),
         }
     }
 

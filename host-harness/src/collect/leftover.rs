@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use chrono::Utc;
+
+use super::health::Health;
 use super::{CollectError, Delivery};
 use crate::config::{Config, TenantName};
 use crate::courier::{Couriers, OpenSink};
@@ -75,10 +78,14 @@ pub fn open(
     if let Some(last_run) = spool.follows(state.stored())? {
         state.store(&last_run)?;
     }
-    let found = state.cut_off().map(|pid| format!("the last run (pid {pid}) was cut off; all that it stored goes on from here"));
+    let found = state
+        .cut_off()
+        .map(|pid| format!("the last run (pid {pid}) was cut off; all that it stored goes on from here"));
     let tenant = config.tenant.as_ref().map(TenantName::as_str);
     let couriers = Couriers::start(spool, &config.state_dir, sinks, tenant, log)?;
-    Ok((Delivery::through(couriers, state), found))
+    let has_health = config.sinks.iter().any(|sink| sink.health_events);
+    let health = has_health.then(|| Health::load(&config.state_dir, Utc::now().timestamp_millis()));
+    Ok((Delivery::through(couriers, state).with_health(health), found))
 }
 
 /// Looks at what the last run has left, sees to it that what stands in the files is not written twice, and says so in one

@@ -168,6 +168,7 @@ impl Collector<'_> {
         self.under_way.next_round = Instant::now().checked_add(pause);
         self.under_way.is_between = true;
         let round = work.over(end, self.now());
+        self.delivery.tell_health(&round.end, self.now())?;
         observe(Step::Over(&round));
         let end = match round.end {
             RoundEnd::Ended(end) => end,

@@ -73,7 +73,8 @@ impl Courier {
             acknowledged: 0,
             known: 0,
             passed: 0,
-            waiting: spool.behind(&position),
+            waiting: 0,
+            refused: 0,
             dead_letters: dead_letters.count()?,
             last_acknowledged: None,
             position,
@@ -178,8 +179,7 @@ impl Courier {
     fn read(&self, from: &Position) -> Result<Option<Piece>, SpoolError> {
         let Batching { max_bytes, max_events, .. } = self.batching();
         let table = &self.open.table;
-        let takes =
-            |stream: &str| if stream == HEALTH_STREAM { table.health_events } else { table.takes(stream) };
+        let takes = |stream: &str| if stream == HEALTH_STREAM { table.health_events } else { table.takes(stream) };
         self.spool.read(&table.name, from, takes, max_bytes, max_events)
     }
 
@@ -263,9 +263,7 @@ impl Courier {
             let before = self.refused.fetch_add(refused.len(), Ordering::Relaxed);
             if before + refused.len() > self.batching().max_refused {
                 let reason = refused.first().map(|refused| refused.reason.clone()).unwrap_or_default();
-                self.close(&format!(
-                    "it refuses everything ({reason}); mend its settings, or raise `max_refused`"
-                ));
+                self.close(&format!("it refuses everything ({reason}); mend its settings, or raise `max_refused`"));
                 return Some(Some(events));
             }
         }
@@ -313,7 +311,10 @@ impl Courier {
                 return None;
             }
         }
-        self.standing.send_modify(|standing| standing.dead_letters += count);
+        self.standing.send_modify(|standing| {
+            standing.refused += count;
+            standing.dead_letters += count;
+        });
         let text = format!(
             "the sink {} has refused {count} events, the first because: {first}; they are kept, see `webex-collector deadletter list`",
             self.name()
@@ -325,12 +326,10 @@ impl Courier {
     async fn passed(self: &Arc<Self>, done: Done) {
         let position = Position { begun: self.open.sink.begin(), ..done.end };
         self.keep(position.clone()).await;
-        let waiting = self.spool.behind(&position);
         self.standing.send_modify(|standing| {
             standing.acknowledged += done.acknowledged;
             standing.known += done.known;
             standing.passed += done.passed;
-            standing.waiting = waiting;
             standing.position = position;
             if done.acknowledged > 0 {
                 standing.last_acknowledged = Some(now());

@@ -42,6 +42,8 @@ pub struct Standing {
     pub passed: u64,
     /// Events that wait for it, by whole batches.
     pub waiting: u64,
+    /// Events that it has refused since the start.
+    pub refused: u64,
     /// Dead letters on the disk.
     pub dead_letters: u64,
     /// When it has acknowledged last; milliseconds since the epoch.

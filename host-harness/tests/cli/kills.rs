@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use host_harness::simulator::{ADMIN, Endpoint, Fault, Latency, OFFICER, ScriptedFault, Stream, TenantSettings};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use tokio::io::AsyncReadExt;
 
 use crate::support::{Webex, ended};
 use traces::{Key, Traces, key};
@@ -49,7 +48,6 @@ struct Tally {
     while_refreshing: usize,
     while_waiting: usize,
     not_written_again: usize,
-    again_on_stdout: usize,
 }
 
 struct Campaign {
@@ -61,10 +59,6 @@ struct Campaign {
     traces: Traces,
     /// The events in the file.
     once: BTreeSet<Key>,
-    /// What standard output has shown, by event: each line and how often.
-    shown: BTreeMap<Key, Vec<String>>,
-    /// How often each event stood in a batch that was in hand at a kill.
-    in_hand: BTreeMap<Key, usize>,
 }
 
 impl Campaign {
@@ -72,9 +66,6 @@ impl Campaign {
         let latency = Latency { min_ms: 2, max_ms: 15 };
         let settings = TenantSettings { seed, latency, ..TenantSettings::default() };
         let webex = Webex::with(settings, &format!("max_fetch = {MAX_FETCH}\noverlap = \"2s\"")).await;
-        // The file takes each batch first. What it promises beyond it, standard output cannot.
-        let toml = webex.place.read("webex.toml");
-        webex.place.write("webex.toml", &format!("{toml}[[sink]]\ntype = \"ndjson\"\npath = \"-\"\n"));
         webex.sign_in().await;
         let mut campaign = Self {
             webex,
@@ -83,8 +74,6 @@ impl Campaign {
             tally: Tally::default(),
             traces: Traces::default(),
             once: BTreeSet::new(),
-            shown: BTreeMap::new(),
-            in_hand: BTreeMap::new(),
         };
         campaign.happen();
         let begin = Instant::now();
@@ -126,12 +115,6 @@ impl Campaign {
             self.webex.tenant.script(ScriptedFault::on(Endpoint::AccessToken, Fault::Slow(150)).times(2));
         }
         let mut child = self.webex.place.command(&["collect"]).spawn().unwrap();
-        let mut stdout = child.stdout.take().unwrap();
-        let reader = tokio::spawn(async move {
-            let mut bytes = Vec::new();
-            stdout.read_to_end(&mut bytes).await.unwrap();
-            bytes
-        });
         if let Some(moment) = moment {
             self.await_moment(moment, &mut child).await;
         }
@@ -143,7 +126,6 @@ impl Campaign {
         }
         let ran = ended(child).await;
         self.webex.tenant.clear_script();
-        self.show(&reader.await.unwrap(), killed);
 
         // What it said of the run before: all that the disk showed, in one line, or it was killed before it could.
         let said: Vec<&str> = ran.stderr.lines().filter(|line| traces::is_about_the_past(line)).collect();
@@ -203,16 +185,6 @@ impl Campaign {
         self.webex.tenant.counts().get(&Endpoint::AccessToken).map_or(0, |count| count.requests)
     }
 
-    /// Takes note of what standard output has shown.
-    fn show(&mut self, bytes: &[u8], killed: bool) {
-        let text = String::from_utf8_lossy(bytes);
-        let (whole, torn) = text.rsplit_once('\n').unwrap_or(("", &text));
-        assert!(torn.is_empty() || killed, "a torn line without a kill: {torn}");
-        for line in whole.lines() {
-            self.shown.entry(key(line)).or_default().push(line.to_owned());
-        }
-    }
-
     /// After each run: the file holds whole lines, each event once.
     fn check(&mut self) {
         let before = self.traces.lines.len();
@@ -225,9 +197,6 @@ impl Campaign {
     /// Takes note of what a kill met, and lets the time pass that a claim on the refresh holds others up.
     fn count(&mut self, pid: Option<String>) {
         let in_hand = self.traces.in_hand();
-        for (key, _) in in_hand {
-            *self.in_hand.entry(key.clone()).or_default() += 1;
-        }
         self.tally.kills += 1;
         self.tally.before_the_lock += usize::from(self.traces.holder != pid);
         self.tally.while_delivering += usize::from(self.traces.marked());
@@ -236,22 +205,13 @@ impl Campaign {
         self.tally.while_refreshing += usize::from(traces::end_claims(&self.webex.place));
     }
 
-    /// At the end: nothing lost, nothing invented; on standard output twice only what was in hand at a kill, the same bytes.
-    fn judge(&mut self) {
+    /// At the end: nothing lost, nothing invented.
+    fn judge(&self) {
         self.webex.delivered_is_exact();
         assert_eq!(self.webex.tenant.leaks(), []);
         let file: BTreeMap<Key, String> = self.traces.lines.iter().cloned().collect();
         let text: usize = file.values().map(|line| line.len() + 1).sum();
         assert_eq!(text, self.webex.place.read("events.ndjson").len(), "what stood there stands there");
-        let listed = self.webex.listed();
-        assert_eq!(self.shown.len(), listed.len(), "standard output has shown each event");
-        for (key, lines) in &self.shown {
-            let again = lines.len() - 1;
-            self.tally.again_on_stdout += again;
-            let allowed = self.in_hand.get(key).copied().unwrap_or(0);
-            assert!(again <= allowed, "{key:?} came {again} times again, in hand at {allowed} kills");
-            assert!(lines.iter().all(|line| Some(line) == file.get(key)), "{key:?} came with other bytes");
-        }
         let raw: Vec<_> = Stream::ALL.into_iter().flat_map(|stream| self.webex.tenant.listed(stream)).collect();
         traces::as_listed(&file, &raw);
     }
@@ -264,8 +224,8 @@ impl fmt::Display for Tally {
             f,
             "{kills} kills in {runs} runs: {before_the_lock} before the state was taken, {while_delivering} between a batch's \
              announcement and its record, {in_a_line} inside a line, {while_refreshing} inside a refresh, {} in a wait; {} \
-             events stood in the file unrecorded and were not written again; {} came again on standard output",
-            self.while_waiting, self.not_written_again, self.again_on_stdout
+             events stood in the file unrecorded and were not written again",
+            self.while_waiting, self.not_written_again
         )
     }
 }

@@ -22,5 +22,6 @@ mod platform;
 mod re_audit;
 mod secrets;
 mod sign_in;
+mod spool;
 mod support;
 mod tenants;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use host_harness::collect::SharedSinks;
 use host_harness::config::Setup;
 use host_harness::log::Log;
 use host_harness::simulator::{ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, SimulatedTenant, Stream, TenantSettings};
-use host_harness::sink::Sinks;
 use host_harness::stop::Stop;
 use host_harness::tenants::{Scheduler, Shared, Step};
 use serde_json::Value;
@@ -207,7 +207,7 @@ async fn a_long_backlog_keeps_nobody_waiting_even_where_one_tenant_has_a_turn_at
     many.file("first", &format!("{}[collect]\nmax_fetch = {OF_A_CALL}\n", many.text("first")));
 
     let Setup::Many(tenants) = Setup::load(&many.place.path("webex.toml")).unwrap() else { panic!("there are many") };
-    let (sinks, _) = Sinks::open(&tenants.sinks).unwrap();
+    let (sinks, _) = SharedSinks::open(&tenants.sinks, std::iter::empty()).unwrap();
     let (plugin, log, stop) = (plugin().clone(), Log::silent(), Stop::new());
     let shared = Shared { plugin, tenants, sinks, log, stop, follow: false, wish: None };
     let mut over = Vec::new();

@@ -139,8 +139,11 @@ pub(crate) fn event(number: usize) -> Event {
 
 /// Looks at what has arrived. `refused`: events that must not be there.
 pub(crate) fn judge(receiver: &dyn Receiver, events: Range<usize>, refused: &[&str], what: &str) {
-    let sent: BTreeMap<String, String> =
-        events.map(event).map(|event| (event.id, event.body)).filter(|(id, _)| !refused.contains(&id.as_str())).collect();
+    let sent: BTreeMap<String, String> = events
+        .map(event)
+        .map(|event| (event.id, event.body))
+        .filter(|(id, _)| !refused.contains(&id.as_str()))
+        .collect();
     let (mut acknowledged, mut there) = (BTreeSet::new(), BTreeSet::new());
     for arrived in receiver.arrived() {
         let Some(body) = sent.get(&arrived.id) else { panic!("{what}: invented: {arrived:?}") };

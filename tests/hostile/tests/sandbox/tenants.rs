@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use host_harness::collect::SharedSinks;
 use host_harness::collect::{CollectError, End, RoundEnd};
 use host_harness::config::{Setup, TenantName};
 use host_harness::log::{Level, Log};
 use host_harness::runtime::RuntimeError;
-use host_harness::sink::Sinks;
 use host_harness::stop::Stop;
 use host_harness::tenants::{Outcome, Scheduler, Shared, Step, TenantError};
 use tempfile::TempDir;
@@ -42,7 +42,7 @@ fn folder() -> TempDir {
 
 fn shared(folder: &TempDir, follow: bool) -> Shared {
     let Setup::Many(tenants) = Setup::load(&folder.path().join("webex.toml")).unwrap() else { panic!("many") };
-    let (sinks, _) = Sinks::open(&tenants.sinks).unwrap();
+    let (sinks, _) = SharedSinks::open(&tenants.sinks, std::iter::empty()).unwrap();
     Shared { plugin: plugin("as-set"), tenants, sinks, log: Log::memory(), stop: Stop::new(), follow, wish: None }
 }
 
