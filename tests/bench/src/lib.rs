@@ -4,6 +4,8 @@
 //! [`measured`] process that reads what exactly that one child has used. A figure counts only if each event
 //! [`arrived`] once.
 //!
+//! `sinks` measures how fast each sink is, from a full spool to a receiver that only answers.
+//!
 //! `plan` says what is measured, `case` does it once, `results` keeps it, `table` and `bars` show it, `readme` and `ci` use it.
 
 pub mod arrived;
@@ -17,6 +19,7 @@ pub mod measured;
 pub mod plan;
 pub mod readme;
 pub mod results;
+pub mod sinks;
 pub mod subject;
 pub mod table;
 pub mod tenant;

@@ -13,7 +13,7 @@ use webex_bench::plan::{self, Extent, Planned, RUNS};
 use webex_bench::results::{self, Results};
 use webex_bench::subject::collector::Program;
 use webex_bench::subject::{self, Subject};
-use webex_bench::{measured, readme, table, tenant};
+use webex_bench::{measured, readme, sinks, table, tenant};
 
 /// What the collector costs, beside what else one could run
 #[derive(Debug, Parser)]
@@ -33,6 +33,21 @@ enum Role {
     },
     /// Measures one case and prints it; nothing is kept
     One(One),
+    /// Measures how fast each sink is, keeps it in tests/bench/sinks.json and prints it
+    Sinks {
+        /// Kinds of sinks, in turns
+        #[arg(value_enum, default_values_t = sinks::Kind::ALL)]
+        kinds: Vec<sinks::Kind>,
+        /// Events of a run
+        #[arg(long, default_value_t = 200_000)]
+        events: usize,
+        /// Runs, of which the median is told
+        #[arg(long, default_value_t = RUNS)]
+        runs: usize,
+        /// Only print it
+        #[arg(long)]
+        dry: bool,
+    },
     /// Prints the last table again
     Show,
     /// Writes the last table into the README
@@ -46,6 +61,12 @@ enum Role {
     /// The process that is the tenant
     #[command(hide = true)]
     Tenant { spec: String },
+    /// The process that is a receiver
+    #[command(hide = true)]
+    Receiver { kind: sinks::Kind },
+    /// The process that drains a spool into a receiver
+    #[command(hide = true)]
+    Drain,
     /// The process that measures its one child
     #[command(hide = true)]
     Measured {
@@ -114,10 +135,13 @@ fn main() -> ExitCode {
     let done = match Words::parse().role {
         Role::Table { full } => measure_table(if full { Extent::Full } else { Extent::Usual }),
         Role::One(one) => measure_one(&one),
+        Role::Sinks { kinds, events, runs, dry } => measure_sinks(&kinds, events, runs, dry),
         Role::Show => Results::read(&results::path()).map(|results| print!("{}", table::markdown(&results))),
-        Role::Readme => Results::read(&results::path()).and_then(|results| readme::write(&readme::path(), &results)),
+        Role::Readme => write_readme(),
         Role::Ci { write_baseline } => measure_ci(write_baseline),
         Role::Tenant { spec } => tenant::serve(&spec),
+        Role::Receiver { kind } => sinks::serve(kind),
+        Role::Drain => sinks::drain(),
         Role::Measured { usage, seconds, command } => measured::be_the_parent(&usage, seconds, &command),
         Role::Subject { subject } => return subject::be(subject),
     };
@@ -130,10 +154,27 @@ fn main() -> ExitCode {
     }
 }
 
+fn write_readme() -> Result<(), BenchError> {
+    let (results, sinks) = (Results::read(&results::path())?, sinks::Sinks::read(&sinks::path())?);
+    readme::write(&readme::path(), &results, &sinks)
+}
+
 fn measure_table(extent: Extent) -> Result<(), BenchError> {
     let results = table::measure(extent, &Program::find()?)?;
     results.write(&results::path())?;
     print!("{}", table::markdown(&results));
+    Ok(())
+}
+
+fn measure_sinks(kinds: &[sinks::Kind], events: usize, runs: usize, dry: bool) -> Result<(), BenchError> {
+    if cfg!(debug_assertions) {
+        return Err(BenchError::DebugBuild);
+    }
+    let found = sinks::Sinks::measure(kinds, events, runs)?;
+    if !dry {
+        found.write(&sinks::path())?;
+    }
+    print!("{}", found.markdown());
     Ok(())
 }
 

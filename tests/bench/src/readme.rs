@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::BenchError;
 use crate::results::Results;
+use crate::sinks::Sinks;
 use crate::table;
 
 const BEGIN: &str = "<!-- what it costs, written by `cargo measure readme` -->\n";
@@ -18,9 +19,17 @@ pub fn path() -> PathBuf {
 ///
 /// # Errors
 /// The file cannot be read or written, or has no markers.
-pub fn write(path: &Path, results: &Results) -> Result<(), BenchError> {
+pub fn write(path: &Path, results: &Results, sinks: &Sinks) -> Result<(), BenchError> {
     let readme = std::fs::read_to_string(path).map_err(BenchError::file("read", path))?;
-    let changed = with_table(&readme, &table::markdown(results)).ok_or_else(|| BenchError::NotOurs {
+    let changed = with_table(
+        &readme,
+        &format!(
+            "{}\nFrom a full spool to a receiver that only answers. {}",
+            table::markdown(results),
+            sinks.markdown()
+        ),
+    )
+    .ok_or_else(|| BenchError::NotOurs {
         path: path.to_owned(),
         reason: "the two markers are missing".to_owned(),
         remedy: "put them where the table belongs; they are in tests/bench/src/readme.rs",
