@@ -87,12 +87,12 @@ fn too_many(count: usize) -> Failure {
     Failure::setting(SETTING, problem, "name those of one user in several tenants, each with a state of its own")
 }
 
-/// What Webex listed, and when.
+/// What Webex listed, and from when on it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Their ids.
     pub ids: Vec<String>,
-    /// By this machine's clock.
+    /// By this machine's clock; later, where it could not be listed again since, so that not every call asks for it.
     pub at: Timestamp,
 }
 

@@ -12,6 +12,10 @@ use crate::time::Span;
 /// How long a list holds: a new organization is met this late.
 const HOLDS: Span = Span::secs(3_600);
 
+/// When a list that could not be had is asked for again, where an older one is used meanwhile: what keeps Webex from giving one
+/// lasts minutes at least, and each call would tell it anew.
+const AGAIN: Span = Span::secs(300);
+
 /// Sees that the list is not older than that. Returns why none is known; one that is known is used as long as there is no other.
 ///
 /// # Errors
@@ -33,16 +37,16 @@ pub(super) async fn look(
     if is_fresh || (has_to_wait && last_run.listed.is_some()) {
         return Ok(None);
     }
-    match orgs::list_ids(io, settings, admin).await {
+    let failure = match orgs::list_ids(io, settings, admin).await {
         Ok(ids) => {
             last_run.take_listed(ids, now)?;
-            Ok(None)
+            return Ok(None);
         }
-        Err(failure) if last_run.listed.is_some() => {
-            let text = format!("{}; those that were listed before are read", failure.message);
-            io.log(Level::Warn, "organizations-not-listed", text);
-            Ok(None)
-        }
-        Err(failure) => Ok(Some(failure)),
-    }
+        Err(failure) => failure,
+    };
+    let Some(listed) = &mut last_run.listed else { return Ok(Some(failure)) };
+    listed.at = now - HOLDS + AGAIN;
+    let text = format!("{}; those that were listed before are read", failure.message);
+    io.log(Level::Warn, "organizations-not-listed", text);
+    Ok(None)
 }

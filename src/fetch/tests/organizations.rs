@@ -35,6 +35,10 @@ impl Tenant {
     fn asked(&self, org: &str) -> usize {
         self.host.sent().iter().filter(|sent| sent.query("orgId").as_deref() == Some(org)).count()
     }
+
+    fn listings(&self) -> usize {
+        self.host.sent().iter().filter(|sent| sent.url.path() == "/v1/organizations").count()
+    }
 }
 
 #[test]
@@ -58,14 +62,13 @@ fn all_are_those_that_webex_lists_and_a_new_one_is_met_within_an_hour_from_its_f
     let mut tenant = tenant(partner(&["a", "b"], 300), "all");
     tenant.drain(&ALL);
     tenant.check_orgs(&["a", "b"]);
-    let listings = |tenant: &Tenant| tenant.host.sent().iter().filter(|s| s.url.path() == "/v1/organizations").count();
-    assert_eq!(listings(&tenant), 1, "it is remembered");
+    assert_eq!(tenant.listings(), 1, "it is remembered");
     tenant.world.borrow_mut().orgs.push("c");
     // Events are of other organizations now; those of before are not asked for again where they were read.
     let before = tenant.delivered.clone();
     tenant.host.advance(Span::secs(3_600));
     tenant.drain(&ALL);
-    assert_eq!(listings(&tenant), 2);
+    assert_eq!(tenant.listings(), 2);
     let world = tenant.world.borrow();
     let of_c: usize = world.events.values().flatten().filter(|event| world.is_of(event, "c")).count();
     let new = tenant.delivered.keys().filter(|id| !before.contains_key(*id) && id.contains(":c:")).count();
@@ -99,6 +102,29 @@ fn without_a_list_nothing_is_read_of_all_and_an_old_list_is_used_as_long_as_ther
     tenant.drain(&ALL);
     tenant.check_orgs(&["a", "b"]);
     assert!(tenant.host.log().contains("organizations-not-listed"));
+}
+
+#[test]
+fn a_list_that_cannot_be_had_is_asked_for_again_after_some_minutes_and_not_in_every_call() {
+    let is_down = Rc::new(std::cell::Cell::new(false));
+    let down = Rc::clone(&is_down);
+    let fault: Fault = Box::new(move |sent| {
+        (down.get() && sent.url.path() == "/v1/organizations").then(|| answer(403, r#"{"message":"scope"}"#))
+    });
+    let mut tenant = Tenant::faulty(partner(&["a", "b"], 50), &[("admin_org_id", "all")], fault);
+    let began = tenant.host.now();
+    tenant.drain(&ALL);
+    let listings_at = |tenant: &mut Tenant, minute: i64| {
+        tenant.host.advance(began + Span::secs(minute * 60) - tenant.host.now());
+        tenant.call(&ALL);
+        tenant.listings()
+    };
+    is_down.set(true);
+    let listings = [60, 61, 64, 65, 69, 70].map(|minute| listings_at(&mut tenant, minute));
+    assert_eq!(listings, [2, 2, 2, 3, 3, 4]);
+    is_down.set(false);
+    let listings = [75, 80, 134, 135].map(|minute| listings_at(&mut tenant, minute));
+    assert_eq!(listings, [5, 5, 5, 6], "one that is had holds an hour");
 }
 
 #[test]
