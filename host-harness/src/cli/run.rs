@@ -8,7 +8,7 @@ use super::session::Session;
 use super::whose::{self, Answer, Default, Whose};
 use super::{CliError, Exit, Global, input, output, session, signals};
 use crate::redaction;
-use crate::runtime::Command;
+use crate::runtime::{Bundle, Command};
 use crate::sink::Sinks;
 use crate::stop::Stop;
 
@@ -69,7 +69,7 @@ async fn answer(session: &Session, name: &str, arguments: &[(String, String)]) -
         let (sinks, mended) = Sinks::open(&session.config.sinks)?;
         let mut sinks = sinks.marked(session.config.marks());
         mended.iter().for_each(|mended| output::words(&mended.to_string()));
-        let count = outcome.events.len();
+        let count = Bundle::count(&outcome.events);
         sinks.deliver(outcome.events)?;
         is_beside_events = sinks.use_stdout();
         output::words(&format!("delivered {count} events to the sinks"));

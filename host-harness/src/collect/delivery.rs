@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinHandle;
 
 use super::CollectError;
-use crate::runtime::{Event, LastRun, Parts, Report};
+use crate::runtime::{Bundle, LastRun, Parts, Report};
 use crate::sink::Sinks;
 use crate::state::{StateError, Writer};
 
@@ -33,7 +33,7 @@ struct UnderWay {
 
 /// What of a batch is delivered and recorded.
 pub(super) struct Parcel {
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<Bundle>,
     pub(super) last_run: Arc<LastRun>,
     /// Whether the last-run says anything else than the one before.
     pub(super) is_changed: bool,
@@ -140,16 +140,17 @@ impl Parts for PartsOnTheWay {
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
-    use crate::runtime::LastRunPart;
+    use crate::runtime::{EventHead, LastRunPart};
     use crate::sink::SinkError;
     use crate::state::State;
 
     fn parcel(part: &str) -> Parcel {
-        let body = format!("{{\"id\":\"{part}\"}}");
-        let event = Event { id: part.into(), org: String::new(), stream: "events".into(), created: None, body };
+        let events = vec![EventHead { id: part.into(), created: None }];
+        let lines = format!("{{\"id\":\"{part}\"}}\n");
+        let bundle = Bundle { stream: "events".into(), org: String::new(), events, lines };
         let parts = vec![LastRunPart { name: part.into(), body: Some(format!("text of {part}")) }];
         let last_run = Arc::new(LastRun { head: part.into(), parts });
-        Parcel { events: vec![event], last_run, is_changed: true, is_settled: false }
+        Parcel { events: vec![bundle], last_run, is_changed: true, is_settled: false }
     }
 
     fn delivery(folder: &std::path::Path, sink: &str) -> Delivery {
