@@ -12,8 +12,8 @@ pub mod table;
 
 use serde_json::{Value, json};
 
+use crate::bundle::Events;
 use crate::effect::Io;
-use crate::event::Event;
 use crate::failure::Failure;
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -67,12 +67,12 @@ pub struct Outcome {
     /// An object.
     pub outputs: Value,
     /// To deliver.
-    pub events: Vec<Event>,
+    pub events: Events,
 }
 
 impl Outcome {
     fn new(readable: impl Into<String>, outputs: Value) -> Self {
-        Self { readable: readable.into(), outputs: json!({ PREFIX: outputs }), events: Vec::new() }
+        Self { readable: readable.into(), outputs: json!({ PREFIX: outputs }), events: Events::default() }
     }
 }
 

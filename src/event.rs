@@ -6,9 +6,6 @@ use crate::stream::Stream;
 use crate::time::Timestamp;
 use sha2::{Digest, Sha256};
 
-/// Characters of the usual id of an item: those of Webex have under 120.
-const LONGEST_ID: usize = 128;
-
 /// One event (`wit/types.wit`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -60,7 +57,7 @@ impl<'a> Maker<'a> {
     /// The same where its facts are known.
     pub fn of_facts(&self, facts: &Facts<'_>) -> Made {
         let Line { text: body, replaced } = facts.line(self.stream, self.message_text);
-        let mut id = String::with_capacity(self.prefix.len() + LONGEST_ID);
+        let mut id = String::with_capacity(self.prefix.len() + facts.identity.usual_length());
         id.push_str(&self.prefix);
         facts.identity.print(&mut id);
         let event = Event { id, org: self.org.to_owned(), stream: self.stream, created: facts.created, body };

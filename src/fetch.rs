@@ -19,9 +19,9 @@ use std::rc::Rc;
 use futures_util::future::join_all;
 
 use crate::budget::Budget;
+use crate::bundle::Events;
 use crate::client::Client;
 use crate::effect::Io;
-use crate::event::Event;
 use crate::failure::{Code, Failure, Retry};
 use crate::last_run::{LastRun, Stored, StreamState};
 use crate::lateness::Lateness;
@@ -102,7 +102,7 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// To be made durable first.
-    pub events: Vec<Event>,
+    pub events: Events,
     /// To be stored then.
     pub last_run: Stored,
     /// When to call again.
@@ -114,7 +114,7 @@ pub struct Batch {
 /// A stream's part of a call.
 struct Outcome {
     state: StreamState,
-    events: Vec<Event>,
+    events: Events,
     report: Report,
     next: Next,
     /// Webex has asked the user to wait until then.
@@ -292,7 +292,7 @@ fn re_read(
 
 /// Puts the streams' outcomes together.
 fn batch(mut last_run: LastRun, outcomes: Vec<Outcome>, first_gaps: Vec<Vec<Gap>>, re_read: bool) -> Batch {
-    let (mut events, mut reports, mut nexts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut events, mut reports, mut nexts) = (Events::default(), Vec::new(), Vec::new());
     for (mut outcome, gaps) in outcomes.into_iter().zip(first_gaps) {
         let stream = outcome.report.stream;
         outcome.report.gaps.splice(0..0, gaps);
@@ -301,7 +301,7 @@ fn batch(mut last_run: LastRun, outcomes: Vec<Outcome>, first_gaps: Vec<Vec<Gap>
             user.not_before = user.not_before.max(Some(time));
         }
         last_run.streams.insert(stream, outcome.state);
-        events.append(&mut outcome.events);
+        events.append(outcome.events);
         reports.push(outcome.report);
         nexts.push(outcome.next);
     }

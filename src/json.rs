@@ -262,7 +262,15 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Mostly there is none.
+    #[inline]
     fn space(&mut self) {
+        if self.peek().is_some_and(|byte| byte <= b' ') {
+            self.pass_space();
+        }
+    }
+
+    fn pass_space(&mut self) {
         loop {
             match self.peek() {
                 Some(b' ' | b'\t') => {}
@@ -285,7 +293,11 @@ impl<'a> Scanner<'a> {
 /// The text of a JSON string; none if it is no string, or has no text (lone surrogates).
 pub fn decode(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(json).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    if memchr::memchr(b'\\', inner.as_bytes()).is_some() {
+        serde_json::from_str(json).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
 }
 
 /// From `at` on the first quote, backslash or control character, or the end.

@@ -18,6 +18,7 @@
 pub mod answer;
 pub mod api;
 pub mod budget;
+pub mod bundle;
 pub mod check;
 pub mod client;
 pub mod command;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use host_harness::net::{Answer, InProcess, Policy, WasiBody};
-use host_harness::runtime::{Clock, FetchRequest, Random, Runtime, Tenant};
+use host_harness::runtime::{Bundle, Clock, FetchRequest, Random, Runtime, Tenant};
 use host_harness::secrets::Secret;
 use http::{HeaderMap, Method, Uri};
 use http_body_util::{BodyExt, Full};
@@ -87,7 +87,7 @@ async fn cycle(tenant: &Tenant) -> Result<(Duration, usize, u64), Box<dyn Error>
     let began = Instant::now();
     let batch = tenant.fetch_events(None, &request).await?.map_err(|failure| failure.message)?;
     let took = began.elapsed();
-    Ok((took, batch.events.len(), batch.reports.iter().map(|report| report.requests).sum()))
+    Ok((took, Bundle::count(&batch.events), batch.reports.iter().map(|report| report.requests).sum()))
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -262,7 +262,7 @@ impl Platform {
             let batch = batch.map_err(in_words)?;
             // First the events are safe,
             let mut out = std::io::stdout().lock();
-            batch.events.iter().try_for_each(|event| writeln!(out, "{}", event.body))?;
+            batch.events.iter().try_for_each(|bundle| out.write_all(bundle.lines.as_bytes()))?;
             out.flush()?;
             // then the last-run that says so,
             let parts: Vec<_> = batch.last_run.parts.iter().map(|part| (&part.name, &part.body)).collect();

@@ -9,6 +9,7 @@
 
 mod bindings;
 mod bounds;
+mod bundle;
 mod clock;
 mod error;
 mod failure;
@@ -27,9 +28,10 @@ pub use bindings::exports::siem::plugin::collector::{
 pub use bindings::exports::siem::plugin::commands::{
     Argument, ArgumentKind, Command, Effect, Outcome, Output as CommandOutput, OutputKind,
 };
-pub use bindings::siem::plugin::types::{Event, Failure, LastRun, LastRunPart, Retry};
+pub use bindings::siem::plugin::types::{Bundle, Event as EventHead, Failure, LastRun, LastRunPart, Retry};
 pub use bounds::Unsound;
 pub(crate) use bounds::is_part_name;
+pub use bundle::Event;
 pub use clock::{Clock, Random};
 pub use error::RuntimeError;
 pub use failure::{in_words, time};

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::runtime::Event;
+use crate::runtime;
 pub use client::{Answer, Client, Endpoint};
 pub use direct::{Direct, Mended, Sinks};
 pub use error::{SendError, SetupError, SinkError};
@@ -33,6 +33,29 @@ pub use kinds::{KINDS, Kind, Promise};
 pub use mark::Mark;
 pub use ndjson::Ndjson;
 pub use table::{Batching, SinkName, SinkTable};
+
+/// An event on its way to a receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Printable ASCII, at most 400 characters; the same whenever the event comes.
+    pub id: String,
+    /// The organization that it was read for; empty where none is configured.
+    pub org: String,
+    /// The stream's name.
+    pub stream: String,
+    /// When it happened, in milliseconds since the epoch, if the product said so.
+    pub created: Option<i64>,
+    /// One line of JSON, without its end.
+    pub body: String,
+}
+
+impl Event {
+    /// As one that stands in a larger text.
+    pub fn as_read(&self) -> runtime::Event<'_> {
+        let Self { id, org, stream, created, body } = self;
+        runtime::Event { id, org, stream, created: *created, body }
+    }
+}
 
 /// A receiver, as a courier sees it. Sends may be under way side by side, as many as [`Traffic::side_by_side`] says.
 pub trait Sink: Send + Sync {

@@ -24,8 +24,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::durable::{self, DurableError};
-use crate::runtime::{Event, LastRun};
-use crate::sink::SinkName;
+use crate::runtime::{self, LastRun};
+use crate::sink::{Event, SinkName};
 use entry::Shape;
 pub use entry::{Damaged, Recorded};
 pub use position::Position;
@@ -144,7 +144,7 @@ impl Spool {
     /// The disk refuses; nothing is stored then.
     pub fn put(
         &self,
-        events: &[Event],
+        events: &[runtime::Event<'_>],
         recorded: Option<&Recorded<'_>>,
         only: Option<&SinkName>,
     ) -> Result<(), SpoolError> {

@@ -79,7 +79,7 @@ pub(super) async fn get_events(
         Stream::Events => "ComplianceOfficerEvents",
     };
     let outcome = Outcome::new(readable, json!({ name: items }));
-    Ok(if wanted.should_push { Outcome { events, ..outcome } } else { outcome })
+    Ok(if wanted.should_push { Outcome { events: events.into_iter().collect(), ..outcome } } else { outcome })
 }
 
 /// From when to when, after what Webex allows.

@@ -9,9 +9,10 @@ use super::ask::{Ask, Came, Next};
 use super::reading::{Ledger, Place};
 use super::restart::Unreadable;
 use crate::answer::Verdict;
+use crate::bundle::Events;
 use crate::client::Trouble;
 use crate::defect::{self, Defect};
-use crate::event::{Event, Made, Maker};
+use crate::event::{Made, Maker};
 use crate::failure::Failure;
 use crate::item::{Facts, Identity, Item};
 use crate::lateness::Lateness;
@@ -66,7 +67,7 @@ pub(super) struct Limits {
 /// What was found so far in this call.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    pub(super) events: Vec<Event>,
+    pub(super) events: Events,
     pub(super) listed: u64,
     pub(super) repeated: u64,
     pub(super) late: u64,
@@ -254,6 +255,7 @@ impl<'a> Drain<'a> {
             tally.pages += 1;
             tally.misses = 0;
             tally.listed += page.items.len() as u64;
+            tally.events.expect(page.items.iter().map(|item| item.line_length()).sum());
         }
         // What was asked for may reach further: the interval was cut back to the origin's clock, the request was not.
         let mut read = interval.clone();
@@ -418,9 +420,7 @@ impl<'a> Drain<'a> {
 
     /// Never, but by a deliberate defect.
     fn is_same_millisecond(&self, tally: &Tally, created: Option<Timestamp>) -> bool {
-        defect::is(Defect::SameMillisecondIsSame)
-            && created.is_some()
-            && tally.events.last().is_some_and(|last| last.created == created)
+        defect::is(Defect::SameMillisecondIsSame) && created.is_some() && tally.events.last_created() == created
     }
 
     fn is_full(&self, tally: &Tally) -> bool {

@@ -196,8 +196,8 @@ impl Tenant {
     fn call(&mut self, request: &FetchRequest) -> Next {
         let (settings, stored) = (&self.settings, self.stored.clone());
         let batch = self.host.run(|io| fetch_events(io, settings, stored, request)).unwrap();
-        for event in &batch.events {
-            *self.delivered.entry(event.id.clone()).or_default() += 1;
+        for event in batch.events.iter() {
+            *self.delivered.entry(event.id).or_default() += 1;
         }
         self.stored = Some(batch.last_run);
         self.reports = batch.reports;

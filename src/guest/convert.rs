@@ -2,6 +2,7 @@
 
 use super::bindings::exports::siem::plugin::{collector as wit, commands};
 use super::bindings::siem::plugin::{host, types};
+use crate::bundle::{Bundle, Events, Head};
 use crate::command::table::{Argument, ArgumentKind, Effect, Output, OutputKind, Spec};
 use crate::failure::{Failure, Retry};
 use crate::fetch::{Batch, FetchRequest, Next, ReRead, Report};
@@ -12,7 +13,7 @@ use crate::stream::Stream;
 use crate::time::{Span, Timestamp};
 use crate::warning::Warning;
 use crate::window::{Gap, Interval};
-use crate::{check, command, describe, event};
+use crate::{check, command, describe};
 
 /// A stream by its name.
 pub(super) fn stream(name: &str) -> Result<Stream, Failure> {
@@ -48,16 +49,20 @@ impl From<Stored> for types::LastRun {
     }
 }
 
-impl From<event::Event> for types::Event {
-    fn from(event: event::Event) -> Self {
+impl From<Bundle> for types::Bundle {
+    fn from(bundle: Bundle) -> Self {
+        let event = |event: Head| types::Event { id: event.id, created: event.created.map(Timestamp::as_millis) };
         Self {
-            id: event.id,
-            org: event.org,
-            stream: event.stream.name().to_owned(),
-            created: event.created.map(Timestamp::as_millis),
-            body: event.body,
+            stream: bundle.stream.name().to_owned(),
+            org: bundle.org,
+            events: bundle.events.into_iter().map(event).collect(),
+            lines: bundle.lines,
         }
     }
+}
+
+fn bundles(events: Events) -> Vec<types::Bundle> {
+    events.into_bundles().into_iter().map(Into::into).collect()
 }
 
 impl From<Failure> for types::Failure {
@@ -124,7 +129,7 @@ impl From<Report> for wit::Report {
 impl From<Batch> for wit::Batch {
     fn from(batch: Batch) -> Self {
         Self {
-            events: batch.events.into_iter().map(Into::into).collect(),
+            events: bundles(batch.events),
             last_run: batch.last_run.into(),
             next: match batch.next {
                 Next::Now => wit::Next::Now,
@@ -316,10 +321,6 @@ impl From<&Spec> for commands::Command {
 
 impl From<command::Outcome> for commands::Outcome {
     fn from(outcome: command::Outcome) -> Self {
-        Self {
-            readable: outcome.readable,
-            outputs: outcome.outputs.to_string(),
-            events: outcome.events.into_iter().map(Into::into).collect(),
-        }
+        Self { readable: outcome.readable, outputs: outcome.outputs.to_string(), events: bundles(outcome.events) }
     }
 }

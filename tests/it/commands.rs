@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use host_harness::runtime::{Command, Effect, OutputKind};
+use host_harness::runtime::{Bundle, Command, Effect, OutputKind};
 use host_harness::simulator::{Endpoint, OFFICER, Stream, TenantSettings};
 use serde_json::Value;
 
 use crate::program::Place;
 use crate::simulated::Simulated;
-use crate::support::{LOG_TYPES, STREAMS, plugin};
+use crate::support::{Event, LOG_TYPES, STREAMS, plugin};
 
 /// Stands for a code that Webex has just given to the compliance officer.
 const CODE: &str = "{code}";
@@ -269,13 +269,13 @@ async fn a_limit_is_honoured_exactly_over_pages() {
         {
             let arguments = [("limit", limit), ("should_push_events", "true")];
             let outcome = tenant.host.run(command, &arguments).await.unwrap();
-            assert_eq!(outcome.events.len(), want, "{command} limit={limit}");
+            assert_eq!(Bundle::count(&outcome.events), want, "{command} limit={limit}");
             let outputs: Value = serde_json::from_str(&outcome.outputs).unwrap();
             let items = outputs["CiscoWebex"].as_object().unwrap().values().next().unwrap().as_array().unwrap();
             assert_eq!(items.len(), want);
-            let ids: BTreeSet<&str> = outcome.events.iter().map(|event| event.id.as_str()).collect();
+            let ids: BTreeSet<&str> = Bundle::each_of(&outcome.events).map(|event| event.id).collect();
             assert_eq!(ids.len(), want, "each once");
-            assert!(outcome.events.iter().all(|event| event.stream == STREAMS[stream]));
+            assert!(outcome.events.iter().all(|bundle| bundle.stream == STREAMS[stream]));
             assert!(items.iter().all(|item| item["source_log_type"] == LOG_TYPES[stream]));
         }
     }
@@ -290,8 +290,8 @@ async fn events_are_listed_from_a_time_on() {
     let arguments = [("since_datetime", since.as_str()), ("limit", "1000"), ("should_push_events", "true")];
     let outcome = tenant.host.run("cisco-webex-get-compliance-officer-events", &arguments).await.unwrap();
     let want = listed.iter().filter(|event| event.created_ms >= middle).count();
-    assert_eq!(outcome.events.len(), want);
-    assert!(outcome.events.iter().all(|event| event.created.is_some_and(|created| created >= middle)));
+    assert_eq!(Bundle::count(&outcome.events), want);
+    assert!(Bundle::each_of(&outcome.events).all(|event| event.created.is_some_and(|created| created >= middle)));
 }
 
 #[tokio::test]
@@ -301,7 +301,7 @@ async fn a_command_brings_the_same_bodies_and_ids_as_collecting_and_collecting_d
     let pushed = tenant.host.run("cisco-webex-get-admin-audit-events", &arguments).await.unwrap().events;
     let (collected, _) = tenant.collect().await;
     let mut collected: Vec<_> = collected.into_iter().filter(|event| event.stream == "admin_audits").collect();
-    let mut pushed = pushed;
+    let mut pushed: Vec<_> = Event::all_of(&pushed).collect();
     collected.sort_by(|one, other| one.id.cmp(&other.id));
     pushed.sort_by(|one, other| one.id.cmp(&other.id));
     assert_eq!(pushed, collected);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use host_harness::COMPONENT;
-use host_harness::runtime::{Next, Runtime, SettingKind, Verdict};
+use host_harness::runtime::{Bundle, Next, Runtime, SettingKind, Verdict};
 use wiremock::Mock;
 use wiremock::matchers::{header, method, path, query_param};
 
@@ -11,10 +11,10 @@ use crate::support::{ACCESS_TOKENS, NOW, ORG, PATHS, STREAMS, Scripted, Setup, j
 
 /// The interfaces that a host gives by contract: standard WASI beyond it would be files, sockets, processes.
 const CONTRACT: [&str; 12] = [
-    "siem:plugin/secrets@0.1.0",
-    "siem:plugin/settings@0.1.0",
-    "siem:plugin/host@0.1.0",
-    "siem:plugin/types@0.1.0",
+    "siem:plugin/secrets@0.2.0",
+    "siem:plugin/settings@0.2.0",
+    "siem:plugin/host@0.2.0",
+    "siem:plugin/types@0.2.0",
     "wasi:http/outgoing-handler@0.2.12",
     "wasi:http/types@0.2.12",
     "wasi:io/error@0.2.12",
@@ -40,7 +40,7 @@ fn the_component_imports_nothing_beyond_the_contract_and_what_std_needs() {
             matches!(name, "environment" | "exit" | "stdin" | "stdout" | "stderr") || name.starts_with("terminal-");
         assert!(is_known, "{import}");
     }
-    assert_eq!(found.exports, ["siem:plugin/collector@0.1.0", "siem:plugin/commands@0.1.0"]);
+    assert_eq!(found.exports, ["siem:plugin/collector@0.2.0", "siem:plugin/commands@0.2.0"]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ async fn a_first_fetch_asks_for_its_stretch_and_a_second_more_with_the_users_own
     }
     let mut host = webex.setup().set("first_fetch", "10m").open().await;
     let batch = host.fetch(&whatever()).await.unwrap();
-    assert_eq!((batch.events.len(), batch.next), (0, Next::Idle));
+    assert_eq!((Bundle::count(&batch.events), batch.next), (0, Next::Idle));
     for (report, stream) in batch.reports.iter().zip(STREAMS) {
         assert_eq!((report.stream.as_str(), report.failure.clone(), report.requests), (stream, None, 1));
         assert_eq!((report.watermark, report.frontier, report.pending), (Some(NOW), Some(NOW), 0));
@@ -189,7 +189,7 @@ async fn the_same_answers_clock_and_random_give_the_same_batch_and_last_run() {
     let first = setup().open().await.fetch(&whatever()).await.unwrap();
     let second = setup().open().await.fetch(&whatever()).await.unwrap();
     assert_eq!(first, second);
-    assert_eq!(first.events.len(), 50);
+    assert_eq!(Bundle::count(&first.events), 50);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A failing stream or user stops only itself, and says why.
 
-use host_harness::runtime::{Next, Report, Retry};
+use host_harness::runtime::{Bundle, Next, Report, Retry};
 use host_harness::simulator::{ADMIN, Endpoint, Fault, OFFICER, RetryAfter, ScriptedFault, Stream, TenantSettings};
 
 use crate::program::Place;
@@ -78,7 +78,7 @@ async fn a_page_that_cannot_be_read_keeps_its_interval_and_is_read_later() {
         tenant.backlog(10, 1);
         tenant.webex.script(ScriptedFault::on(Endpoint::Events, fault.clone()).times(u32::MAX));
         let batch = tenant.host.fetch(&whatever()).await.unwrap();
-        assert!(batch.events.iter().all(|event| event.stream != "events"), "{fault:?}");
+        assert!(batch.events.iter().all(|bundle| bundle.stream != "events"), "{fault:?}");
         tenant.webex.clear_script();
         // Whatever it waits for is over in a day.
         tenant.advance(86_400_000);
@@ -129,7 +129,7 @@ async fn a_server_whose_links_all_lead_nowhere_is_not_asked_without_end() {
     let mut host = webex.host().await;
     let batch = host.fetch(&whatever()).await.unwrap();
     assert_eq!(failed(&batch.reports), [("events", "not-understood")]);
-    assert_eq!(batch.events.len(), 1);
+    assert_eq!(Bundle::count(&batch.events), 1);
     assert!(matches!(batch.next, Next::NotBefore(_)), "{:?}", batch.next);
     // Some halvings down to a second and some quarantines; a loop would be thousands.
     assert!(batch.reports[2].requests < 200, "{}", batch.reports[2].requests);

@@ -1,7 +1,7 @@
 //! Where collecting stands: taken over from process to process, from the Cortex collector, from every release; and never
 //! taken when it is damaged, newer, or of somebody else.
 
-use host_harness::runtime::{Failure, LastRun, LastRunPart, ReRead, Reset, TimeRange, time};
+use host_harness::runtime::{Bundle, Failure, LastRun, LastRunPart, ReRead, Reset, TimeRange, time};
 use host_harness::simulator::{Stream, StreamSettings, TenantSettings};
 
 use crate::program::Place;
@@ -176,7 +176,7 @@ async fn a_re_read_brings_what_was_not_delivered_and_moves_no_watermark() {
     let mut found = 0;
     for _ in 0..20 {
         let batch = tenant.host.fetch(&request).await.unwrap();
-        found += batch.events.len();
+        found += Bundle::count(&batch.events);
         if batch.next == host_harness::runtime::Next::Idle {
             break;
         }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use host_harness::runtime::{Event, Report};
+use host_harness::runtime::Report;
 use host_harness::simulator::{
     ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Clock, OFFICER, OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET,
     REDIRECT_URI, SimulatedTenant, Stream, TenantSettings,
 };
 
-use crate::support::{Host, LOG_TYPES, NOW, STREAMS, Setup};
+use crate::support::{Event, Host, LOG_TYPES, NOW, STREAMS, Setup};
 
 /// What the admin's integration asks for here; with it every command works.
 pub(crate) const ADMIN_SCOPES: &str = "audit:events_read spark:kms spark-admin:organizations_read";

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use host_harness::config::keys::ORIGIN_SETTING;
 use host_harness::log::Log;
 use host_harness::runtime::{
-    Batch, Clock, Event, Failure, FetchRequest, LastRun, Next, Outcome, Plugin, Random, Report, Runtime, Tenant,
+    Batch, Bundle, Clock, Failure, FetchRequest, LastRun, Next, Outcome, Plugin, Random, Report, Runtime, Tenant,
     in_words,
 };
 use host_harness::secrets::{Secret, Store};
@@ -96,6 +96,28 @@ impl Setup {
     }
 }
 
+/// An event that was delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) org: String,
+    pub(crate) stream: String,
+    pub(crate) created: Option<i64>,
+    pub(crate) body: String,
+}
+
+impl Event {
+    pub(crate) fn all_of(bundles: &[Bundle]) -> impl Iterator<Item = Self> {
+        Bundle::each_of(bundles).map(|event| Self {
+            id: event.id.to_owned(),
+            org: event.org.to_owned(),
+            stream: event.stream.to_owned(),
+            created: event.created,
+            body: event.body.to_owned(),
+        })
+    }
+}
+
 /// A host in its smallest form: it keeps what the contract says that a host keeps.
 pub(crate) struct Host {
     pub(crate) tenant: Tenant,
@@ -115,7 +137,7 @@ impl Host {
     /// One call, whose outcome is kept as the contract says.
     pub(crate) async fn fetch(&mut self, request: &FetchRequest) -> Result<Batch, Failure> {
         let batch = self.tenant.fetch_events(self.last_run.as_ref(), request).await.expect("the host can run it")?;
-        self.events.extend_from_slice(&batch.events);
+        self.events.extend(Event::all_of(&batch.events));
         self.last_run = Some(batch.last_run.clone());
         Ok(batch)
     }

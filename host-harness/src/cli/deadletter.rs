@@ -12,7 +12,7 @@ use crate::collect::{self, SINK_PATIENCE};
 use crate::config::Config;
 use crate::courier::{DeadLetter, DeadLetters};
 use crate::runtime::time;
-use crate::sink::SinkName;
+use crate::sink::{Event, SinkName};
 use crate::spool::Spool;
 use crate::state::State;
 use crate::stop::Stop;
@@ -147,7 +147,8 @@ async fn replay(global: &Global, config: &Config, which: &Which) -> Result<Answe
             count += again.len();
             let events: Vec<_> = again.into_iter().map(DeadLetter::into_event).collect();
             // In the spool first: after a crash in between they are in both, and come twice rather than never.
-            spool.put(&events, None, Some(&sink))?;
+            let read: Vec<_> = events.iter().map(Event::as_read).collect();
+            spool.put(&read, None, Some(&sink))?;
             letters.keep(&stay)?;
         }
     }

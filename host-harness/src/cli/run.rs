@@ -9,7 +9,7 @@ use super::whose::{self, Answer, Default, Whose};
 use super::{CliError, Exit, Global, input, output, session, signals};
 use crate::collect::{self, SINK_PATIENCE};
 use crate::redaction;
-use crate::runtime::Command;
+use crate::runtime::{Bundle, Command};
 use crate::sink::{SinkTable, Sinks};
 use crate::spool::Spool;
 use crate::stop::Stop;
@@ -69,7 +69,7 @@ async fn answer(session: &Session, name: &str, arguments: &[(String, String)]) -
     let mut is_beside_events = false;
     if !outcome.events.is_empty() {
         let config = &session.config;
-        let count = outcome.events.len();
+        let count = Bundle::count(&outcome.events);
         if let Some(path) = config.direct().filter(|_| !Spool::holds_something(&config.state_dir)) {
             let (sinks, mended) = Sinks::open([path])?;
             mended.iter().for_each(|mended| output::words(&mended.to_string()));

@@ -9,8 +9,8 @@ use tokio::task::JoinHandle;
 use super::health::Health;
 use super::{CollectError, RoundEnd};
 use crate::courier::{Couriers, Standing, Undelivered};
-use crate::runtime::{Event, LastRun, Parts, Report};
-use crate::sink::Sinks;
+use crate::runtime::{Bundle, LastRun, Parts, Report};
+use crate::sink::{Event, Sinks};
 use crate::spool::{Recorded, Spool};
 use crate::state::{StateError, Writer};
 use crate::stop::Stop;
@@ -49,7 +49,7 @@ struct UnderWay {
 
 /// What of a batch is delivered and recorded.
 pub(super) struct Parcel {
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<Bundle>,
     pub(super) last_run: Arc<LastRun>,
     /// Whether the last-run says anything else than the one before.
     pub(super) is_changed: bool,
@@ -96,7 +96,13 @@ impl Delivery {
         health.note_end(end, now);
         let events = health.take(now);
         health.keep()?;
-        if events.is_empty() { Ok(()) } else { self.deliver(events) }
+        match &self.places().route {
+            Route::Spool(spool) if !events.is_empty() => {
+                Ok(spool.put(&events.iter().map(Event::as_read).collect::<Vec<_>>(), None, None)?)
+            }
+            // A file alone has no such events.
+            Route::Spool(_) | Route::Direct(_) => Ok(()),
+        }
     }
 
     /// Looks at places that are written without a spool; waits for a batch that is on its way.
@@ -140,10 +146,10 @@ impl Delivery {
     ///
     /// # Errors
     /// The disk or the file refuses.
-    pub fn deliver(&self, events: Vec<Event>) -> Result<(), CollectError> {
+    pub fn deliver(&self, events: Vec<Bundle>) -> Result<(), CollectError> {
         match &mut self.places().route {
             Route::Direct(sinks) => Ok(sinks.deliver(events)?),
-            Route::Spool(spool) => Ok(spool.put(&events, None, None)?),
+            Route::Spool(spool) => Ok(spool.put(&Bundle::each_of(&events).collect::<Vec<_>>(), None, None)?),
         }
     }
 
@@ -202,7 +208,7 @@ impl Places {
                 let Parcel { events, last_run, is_changed, .. } = parcel;
                 if !events.is_empty() {
                     let recorded = Recorded { before: state.stored(), last_run: &last_run };
-                    spool.put(&events, is_changed.then_some(&recorded), None)?;
+                    spool.put(&Bundle::each_of(&events).collect::<Vec<_>>(), is_changed.then_some(&recorded), None)?;
                 }
                 if is_changed {
                     state.store(&last_run)?;
@@ -251,16 +257,17 @@ impl Parts for PartsOnTheWay {
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
-    use crate::runtime::LastRunPart;
+    use crate::runtime::{EventHead, LastRunPart};
     use crate::sink::SinkError;
     use crate::state::State;
 
     fn parcel(part: &str) -> Parcel {
-        let body = format!("{{\"id\":\"{part}\"}}");
-        let event = Event { id: part.into(), org: String::new(), stream: "events".into(), created: None, body };
+        let events = vec![EventHead { id: part.into(), created: None }];
+        let lines = format!("{{\"id\":\"{part}\"}}\n");
+        let bundle = Bundle { stream: "events".into(), org: String::new(), events, lines };
         let parts = vec![LastRunPart { name: part.into(), body: Some(format!("text of {part}")) }];
         let last_run = Arc::new(LastRun { head: part.into(), parts });
-        Parcel { events: vec![event], last_run, is_changed: true, is_settled: false }
+        Parcel { events: vec![bundle], last_run, is_changed: true, is_settled: false }
     }
 
     fn delivery(folder: &std::path::Path, sink: &str) -> Delivery {

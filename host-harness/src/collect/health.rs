@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 use super::RoundEnd;
 use crate::courier::HEALTH_STREAM;
 use crate::durable::{self, DurableError};
-use crate::runtime::{Event, Report, in_words, time};
+use crate::runtime::{Report, in_words, time};
+use crate::sink::Event;
 
 /// The file in a tenant's state that keeps what the day came to so far.
 const FILE: &str = "health.json";

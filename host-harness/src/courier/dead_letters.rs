@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, DurableError};
-use crate::runtime::Event;
-use crate::sink::SinkName;
+use crate::sink::{Event, SinkName};
 
 /// The folder in a tenant's state.
 const FOLDER: &str = "deadletter";

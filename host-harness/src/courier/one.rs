@@ -18,8 +18,7 @@ use super::gate::Gate;
 use super::{Condition, HEALTH_STREAM, OpenSink, Standing};
 use crate::durable::DurableError;
 use crate::log::{Level, Log};
-use crate::runtime::Event;
-use crate::sink::{Batching, Mark, Receipt, SendError};
+use crate::sink::{Batching, Event, Mark, Receipt, SendError};
 use crate::spool::{Piece, Position, Spool, SpoolError};
 use crate::stop::Stop;
 

@@ -51,8 +51,8 @@ impl Tally {
     pub(super) fn take(&mut self, sinks: &Sinks) {
         for event in sinks.kept() {
             // Read from the body, as whoever receives it does; one without an id is in no list and shows as invented.
-            let id = serde_json::from_str::<Identified>(&event.body).map(|body| body.id).unwrap_or_default();
-            *self.delivered.entry(event.stream.clone()).or_default().entry(id).or_default() += 1;
+            let id = serde_json::from_str::<Identified>(event.body).map(|body| body.id).unwrap_or_default();
+            *self.delivered.entry(event.stream.to_owned()).or_default().entry(id).or_default() += 1;
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Batch, Description, Event, LastRun, LastRunPart, Outcome};
+use super::{Batch, Bundle, Description, LastRun, LastRunPart, Outcome};
 
 /// Characters of an event's id (`wit/types.wit`, `event`).
 const MAX_ID: usize = 400;
@@ -40,6 +40,9 @@ pub enum Unsound {
     /// Too long, or with control characters.
     #[error("event {0} of the batch has an impossible organization")]
     Org(usize),
+    /// Whose body is whose could not be told.
+    #[error("event {0} of the batch stands where a bundle has no event, or no line for one")]
+    Lines(usize),
     /// A report of no stream, or two of one.
     #[error("the reports are not one for each stream that `describe` names")]
     Reports,
@@ -108,28 +111,46 @@ pub(crate) fn is_part_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-fn events(events: &[Event], streams: &[String]) -> Result<(), Unsound> {
-    for (index, event) in events.iter().enumerate() {
-        let is_printable = event.id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        if !is_printable || !(1..=MAX_ID).contains(&event.id.len()) {
-            return Err(Unsound::Id(index));
-        }
-        if !is_stream(streams, &event.stream) {
+fn events(bundles: &[Bundle], streams: &[String]) -> Result<(), Unsound> {
+    let mut index = 0;
+    for Bundle { stream, org, events, lines } in bundles {
+        if !is_stream(streams, stream) {
             return Err(Unsound::Stream(index));
         }
-        if event.org.len() > MAX_ORG || event.org.chars().any(char::is_control) {
+        if org.len() > MAX_ORG || org.chars().any(char::is_control) {
             return Err(Unsound::Org(index));
         }
-        if !is_one_object(event.body.as_bytes()) {
-            return Err(Unsound::Body(index));
+        if events.is_empty() {
+            return Err(Unsound::Lines(index));
+        }
+        let mut lines = lines.as_bytes();
+        for event in events {
+            let is_printable = event.id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+            if !is_printable || !(1..=MAX_ID).contains(&event.id.len()) {
+                return Err(Unsound::Id(index));
+            }
+            let (body, rest) = line(lines).ok_or(Unsound::Lines(index))?;
+            if !is_object(body) {
+                return Err(Unsound::Body(index));
+            }
+            (index, lines) = (index + 1, rest);
+        }
+        if !lines.is_empty() {
+            return Err(Unsound::Lines(index));
         }
     }
     Ok(())
 }
 
+/// The first line without its end, and what follows; none: there is no whole line. It ends where anybody sees an end.
+fn line(lines: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (body, rest) = lines.split_at_checked(memchr::memchr2(b'\n', b'\r', lines)?)?;
+    Some((body, rest.strip_prefix(b"\n")?))
+}
+
 /// As far as framing goes: what is between the braces is the plugin's word, and that of whoever wrote the plugin.
-fn is_one_object(body: &[u8]) -> bool {
-    body.len() >= 2 && body.starts_with(b"{") && body.ends_with(b"}") && memchr::memchr2(b'\n', b'\r', body).is_none()
+fn is_object(body: &[u8]) -> bool {
+    body.len() >= 2 && body.starts_with(b"{") && body.ends_with(b"}")
 }
 
 fn is_stream(streams: &[String], name: &str) -> bool {
@@ -145,44 +166,66 @@ fn is_name(name: &str) -> bool {
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
-    use crate::runtime::{Next, SecretUse};
+    use crate::runtime::{EventHead, Next, SecretUse};
 
     const STREAM: &str = "events";
 
-    fn event() -> Event {
-        Event {
-            id: "an id".to_owned(),
-            org: "an org".to_owned(),
+    fn bundle() -> Bundle {
+        let event = |id: &str| EventHead { id: id.to_owned(), created: None };
+        Bundle {
             stream: STREAM.to_owned(),
-            created: None,
-            body: "{}".to_owned(),
+            org: "an org".to_owned(),
+            events: vec![event("an id"), event("another")],
+            lines: "{}\n{}\n".to_owned(),
         }
     }
 
-    fn check(change: impl FnOnce(&mut Event)) -> Result<(), Unsound> {
-        let mut changed = event();
+    /// Of a batch in which something of the second bundle is changed.
+    fn check(change: impl FnOnce(&mut Bundle)) -> Result<(), Unsound> {
+        let mut changed = bundle();
         change(&mut changed);
         let last_run = LastRun { head: String::new(), parts: Vec::new() };
-        let made = Batch { events: vec![event(), changed], last_run, next: Next::Idle, reports: Vec::new() };
+        let made = Batch { events: vec![bundle(), changed], last_run, next: Next::Idle, reports: Vec::new() };
         batch(&made, &[STREAM.to_owned()])
     }
 
     #[test]
     fn an_event_is_one_object_in_one_line() {
-        assert_eq!(check(|event| event.body = r#"{"a":"\\n"}"#.to_owned()), Ok(()));
-        for body in ["", "{", "[]", "null", "{}\n", "{}\n{}", "{\r}", " {}", "{} "] {
-            assert_eq!(check(|event| event.body = body.to_owned()), Err(Unsound::Body(1)), "{body:?}");
+        assert_eq!(check(|bundle| bundle.lines = "{\"a\":\"\\n\"}\n{}\n".to_owned()), Ok(()));
+        for body in ["", "{", "[]", "null", " {}", "{} ", "\n{}"] {
+            assert_eq!(check(|bundle| bundle.lines = format!("{{}}\n{body}\n")), Err(Unsound::Body(3)), "{body:?}");
         }
+    }
+
+    #[test]
+    fn a_bundle_has_a_line_for_each_event_and_no_other() {
+        for (lines, at) in [
+            ("", 2),
+            ("{}", 2),
+            ("{}\r\n{}\r\n", 2),
+            ("{}\r{}\n{}\n", 2),
+            ("{}\n", 3),
+            ("{}\n{}", 3),
+            ("{}\n{\r}\n", 3),
+            ("{}\n{}\n{}", 4),
+            ("{}\n{}\n{}\n", 4),
+            ("{}\n{}\n\n", 4),
+        ] {
+            assert_eq!(check(|bundle| bundle.lines = lines.to_owned()), Err(Unsound::Lines(at)), "{lines:?}");
+        }
+        let nothing = |bundle: &mut Bundle| (bundle.events, bundle.lines) = (Vec::new(), String::new());
+        assert_eq!(check(nothing), Err(Unsound::Lines(2)), "a batch without events has no bundles");
     }
 
     #[test]
     fn an_event_has_an_id_a_stream_and_an_organization() {
         for id in ["", "ä", "a\nb", "\u{1b}[0m", &"x".repeat(MAX_ID + 1)] {
-            assert_eq!(check(|event| event.id = id.to_owned()), Err(Unsound::Id(1)), "{id:?}");
+            let last = |bundle: &mut Bundle| bundle.events.last_mut().unwrap().id = id.to_owned();
+            assert_eq!(check(last), Err(Unsound::Id(3)), "{id:?}");
         }
-        assert_eq!(check(|event| event.stream = "../events".to_owned()), Err(Unsound::Stream(1)));
-        assert_eq!(check(|event| event.org = "a\nb".to_owned()), Err(Unsound::Org(1)));
-        assert_eq!(check(|event| event.org = String::new()), Ok(()));
+        assert_eq!(check(|bundle| bundle.stream = "../events".to_owned()), Err(Unsound::Stream(2)));
+        assert_eq!(check(|bundle| bundle.org = "a\nb".to_owned()), Err(Unsound::Org(2)));
+        assert_eq!(check(|bundle| bundle.org = String::new()), Ok(()));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub enum RuntimeError {
     Load(String),
     /// The component asks for more, or offers less, than the contract.
     #[error(
-        "the component does not fit the contract siem:plugin@0.1.0: {0}; `webex-collector inspect` lists what it imports"
+        "the component does not fit the contract siem:plugin@0.2.0: {0}; `webex-collector inspect` lists what it imports"
     )]
     Contract(String),
     /// The plugin broke off.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::{Mark, Ndjson, SinkError};
-use crate::runtime::Event;
+use crate::runtime::{Bundle, Event};
 
 /// One place that is written directly.
 #[derive(Debug)]
@@ -15,15 +15,15 @@ pub enum Direct {
     /// Bodies, one a line.
     Ndjson(Ndjson),
     /// Kept, for tests.
-    Memory(Vec<Event>),
+    Memory(Vec<Bundle>),
 }
 
 impl Direct {
-    fn deliver<E: Borrow<Event>>(&mut self, events: impl IntoIterator<Item = E>) -> Result<(), SinkError> {
+    fn deliver<B: Borrow<Bundle>>(&mut self, bundles: impl IntoIterator<Item = B>) -> Result<(), SinkError> {
         match self {
-            Self::Ndjson(sink) => sink.deliver(events),
+            Self::Ndjson(sink) => sink.deliver(bundles),
             Self::Memory(kept) => {
-                kept.extend(events.into_iter().map(|event| event.borrow().clone()));
+                kept.extend(bundles.into_iter().map(|bundle| bundle.borrow().clone()));
                 Ok(())
             }
         }
@@ -93,17 +93,17 @@ impl Sinks {
         Self(sinks.map(shared).collect())
     }
 
-    /// Hands the events to every sink; on the disk, or taken by the reader, when it returns. The last sink gives each event's memory
-    /// back once its line is written, so that nobody holds a batch while the disk is waited for.
+    /// Hands the events to every sink; on the disk, or taken by the reader, when it returns. The last sink gives each bundle's memory
+    /// back once its lines are written, so that nobody holds a batch while the disk is waited for.
     ///
     /// # Errors
     /// A sink refused. Others may have the batch already; it comes again for all of them.
-    pub fn deliver(&mut self, events: Vec<Event>) -> Result<(), SinkError> {
-        let Some((last, others)) = self.0.split_last_mut().filter(|_| !events.is_empty()) else { return Ok(()) };
+    pub fn deliver(&mut self, bundles: Vec<Bundle>) -> Result<(), SinkError> {
+        let Some((last, others)) = self.0.split_last_mut().filter(|_| !bundles.is_empty()) else { return Ok(()) };
         for sink in others {
-            sink.deliver(&events)?;
+            sink.deliver(&bundles)?;
         }
-        last.deliver(events)
+        last.deliver(bundles)
     }
 
     /// Where the next batch begins in each file; a batch that an earlier run has left counts until it is made up for.
@@ -133,8 +133,8 @@ impl Sinks {
     }
 
     /// Whether a file will hold lines that may still come again once these events are delivered.
-    pub fn still_expect(&self, events: &[Event]) -> bool {
-        self.files().any(|sink| sink.still_expects(events))
+    pub fn still_expect(&self, bundles: &[Bundle]) -> bool {
+        self.files().any(|sink| sink.still_expects(bundles))
     }
 
     /// What may still come again does not come any more.
@@ -156,8 +156,10 @@ impl Sinks {
     }
 
     /// What the sinks in memory have taken.
-    pub fn kept(&self) -> impl Iterator<Item = &Event> {
-        self.0.iter().filter_map(|sink| if let Direct::Memory(events) = sink { Some(events) } else { None }).flatten()
+    pub fn kept(&self) -> impl Iterator<Item = Event<'_>> {
+        let kept =
+            self.0.iter().filter_map(|sink| if let Direct::Memory(bundles) = sink { Some(bundles) } else { None });
+        kept.flat_map(|bundles| Bundle::each_of(bundles))
     }
 }
 

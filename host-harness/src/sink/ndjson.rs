@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Mark, Mended, SinkError};
-use crate::runtime::Event;
+use crate::runtime::{Bundle, Event};
 use again::Again;
 pub(super) use file::{KIND, NdjsonPlan};
 
@@ -150,16 +150,16 @@ impl Ndjson {
     }
 
     /// Whether lines will be left that may come again, once these events are delivered.
-    pub(super) fn still_expects(&self, events: &[Event]) -> bool {
+    pub(super) fn still_expects(&self, bundles: &[Bundle]) -> bool {
         match &self.to {
             To::Stdout { .. } => false,
             To::File { appended, again } => {
-                let line = |event| {
+                let line = |event: Event<'_>| {
                     let mut line = Vec::new();
-                    put_line(&mut line, event, self.mark.as_ref());
+                    put_line(&mut line, event.body, self.mark.as_ref());
                     line
                 };
-                again.outlasts(events.iter().map(line), appended.end().acknowledged)
+                again.outlasts(Bundle::each_of(bundles).map(line), appended.end().acknowledged)
             }
         }
     }
@@ -176,16 +176,16 @@ impl Ndjson {
         matches!(self.to, To::Stdout { .. })
     }
 
-    /// Writes the bodies; flushed, and on the disk where it is a file, when it returns. An event that is given away is dropped
+    /// Writes the bodies; flushed, and on the disk where it is a file, when it returns. A bundle that is given away is dropped
     /// once it is written.
     ///
     /// # Errors
     /// The disk is full, the reader has gone, the file is not writable any more. A file is then as it was before.
-    pub fn deliver<E: Borrow<Event>>(&mut self, events: impl IntoIterator<Item = E>) -> Result<(), SinkError> {
+    pub fn deliver<B: Borrow<Bundle>>(&mut self, bundles: impl IntoIterator<Item = B>) -> Result<(), SinkError> {
         let mark = self.mark.as_ref();
         match &mut self.to {
             To::Stdout { file } => {
-                let written = write_lines(&mut io::stdout().lock(), events, mark, |_| false)
+                let written = write_lines(&mut io::stdout().lock(), bundles, mark, &mut Again::default())
                     .and_then(|()| io::stdout().lock().flush())
                     .and_then(|()| file.as_ref().map_or(Ok(()), File::sync_data));
                 written.map_err(|source| match source.kind() {
@@ -198,9 +198,8 @@ impl Ndjson {
                 let End { file, acknowledged } = &mut *end;
                 let before = *acknowledged;
                 // What stands there already is perhaps not on the disk yet: it is forced there with the rest.
-                let written = write_lines(file, events, mark, |line| again.take(line))
-                    .and_then(|()| sync(file))
-                    .and_then(|()| file.metadata());
+                let written =
+                    write_lines(file, bundles, mark, again).and_then(|()| sync(file)).and_then(|()| file.metadata());
                 match written {
                     Ok(metadata) => {
                         *acknowledged = metadata.len();
@@ -225,35 +224,48 @@ fn sync(file: &File) -> io::Result<()> {
     }
 }
 
-/// Writes the bodies but those that `stands` knows.
-fn write_lines<E: Borrow<Event>>(
+/// Writes the bodies but those that stand there already.
+fn write_lines<B: Borrow<Bundle>>(
     to: &mut impl Write,
-    events: impl IntoIterator<Item = E>,
+    bundles: impl IntoIterator<Item = B>,
     mark: Option<&Mark>,
-    mut stands: impl FnMut(&[u8]) -> bool,
+    again: &mut Again,
 ) -> io::Result<()> {
-    let mut lines = Vec::with_capacity(CHUNK);
-    for event in events {
-        let begin = lines.len();
-        put_line(&mut lines, event.borrow(), mark);
-        if lines.get(begin..).is_some_and(&mut stands) {
-            lines.truncate(begin);
+    let mut lines = Vec::new();
+    for bundle in bundles {
+        let bundle = bundle.borrow();
+        // Nothing else is to be done with lines as they are: the runtime lets none through that is not one.
+        if mark.is_none() && again.is_empty() {
+            if lines.len() + bundle.lines.len() >= CHUNK {
+                to.write_all(&lines)?;
+                lines.clear();
+                to.write_all(bundle.lines.as_bytes())?;
+            } else {
+                lines.extend_from_slice(bundle.lines.as_bytes());
+            }
             continue;
         }
-        lines.push(b'\n');
-        if lines.len() >= CHUNK {
-            to.write_all(&lines)?;
-            lines.clear();
+        for event in bundle.each() {
+            let begin = lines.len();
+            put_line(&mut lines, event.body, mark);
+            if lines.get(begin..).is_some_and(|line| again.take(line)) {
+                lines.truncate(begin);
+                continue;
+            }
+            lines.push(b'\n');
+            if lines.len() >= CHUNK {
+                to.write_all(&lines)?;
+                lines.clear();
+            }
         }
     }
     to.write_all(&lines)
 }
 
 /// A body as it is written, without its line break.
-fn put_line(lines: &mut Vec<u8>, event: &Event, mark: Option<&Mark>) {
+fn put_line(lines: &mut Vec<u8>, body: &str, mark: Option<&Mark>) {
     let begin = lines.len();
-    // There is no line break in it: the runtime lets none through.
-    lines.extend_from_slice(event.body.as_bytes());
+    lines.extend_from_slice(body.as_bytes());
     if let Some(mark) = mark {
         mark.put(lines, begin);
     }
@@ -293,16 +305,16 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::runtime::EventHead;
 
-    fn events(bodies: &[&str]) -> Vec<Event> {
-        let event = |body: &&str| Event {
-            id: (*body).into(),
-            org: String::new(),
+    fn events(bodies: &[&str]) -> Vec<Bundle> {
+        let bundle = |bodies: &[&str]| Bundle {
             stream: "events".into(),
-            created: None,
-            body: (*body).into(),
+            org: String::new(),
+            events: bodies.iter().map(|body| EventHead { id: (*body).into(), created: None }).collect(),
+            lines: bodies.iter().map(|body| format!("{body}\n")).collect(),
         };
-        bodies.iter().map(event).collect()
+        bodies.chunks(2).map(bundle).collect()
     }
 
     fn open(path: &Path) -> (Ndjson, Option<Mended>) {

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SpoolError;
 use crate::durable::{self, DurableError};
-use crate::runtime::{Event, LastRun, LastRunPart};
-use crate::sink::SinkName;
+use crate::runtime::{self, LastRun, LastRunPart};
+use crate::sink::{Event, SinkName};
 
 /// The form that this program writes. It reads all forms up to this one.
 pub(super) const FORMAT: u64 = 1;
@@ -110,7 +110,7 @@ impl StoredLastRun {
 /// Writes a batch under this path; on the disk when it returns.
 pub(super) fn write(
     path: &Path,
-    events: &[Event],
+    events: &[runtime::Event<'_>],
     recorded: Option<&Recorded<'_>>,
     only: Option<&SinkName>,
 ) -> Result<Shape, SpoolError> {
@@ -128,10 +128,10 @@ pub(super) fn write(
         let mut to = BufWriter::with_capacity(CHUNK, file);
         to.write_all(&head)?;
         for event in events {
-            let meta: Meta<'_> = (&event.id, &event.org, &event.stream, event.created);
+            let meta: Meta<'_> = (event.id, event.org, event.stream, event.created);
             let meta = serde_json::to_string(&meta)?;
             // There is no line break in a body: the runtime lets none through.
-            writeln!(to, "{:08x} {meta}", check(&meta, &event.body))?;
+            writeln!(to, "{:08x} {meta}", check(&meta, event.body))?;
             to.write_all(event.body.as_bytes())?;
             to.write_all(b"\n")?;
         }

@@ -1,6 +1,15 @@
 use super::*;
 use crate::runtime::LastRunPart;
 
+fn put(
+    spool: &Spool,
+    events: &[Event],
+    recorded: Option<&Recorded<'_>>,
+    only: Option<&SinkName>,
+) -> Result<(), SpoolError> {
+    spool.put(&events.iter().map(Event::as_read).collect::<Vec<_>>(), recorded, only)
+}
+
 fn event(id: usize, stream: &str) -> Event {
     let body = format!("{{\"id\":\"{id}\"}}");
     Event { id: id.to_string(), org: "org".into(), stream: stream.into(), created: Some(1), body }
@@ -37,9 +46,9 @@ fn ids(range: std::ops::Range<usize>) -> Vec<String> {
 fn what_was_put_is_read_in_order_whatever_the_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
-    spool.put(&events(0..5), None, None).unwrap();
-    spool.put(&events(5..6), None, None).unwrap();
-    spool.put(&events(6..20), None, None).unwrap();
+    put(&spool, &events(0..5), None, None).unwrap();
+    put(&spool, &events(5..6), None, None).unwrap();
+    put(&spool, &events(6..20), None, None).unwrap();
     for at_most in [1, 3, 5, 7, 100] {
         assert_eq!(rest(&spool, &name("one"), at_most), ids(0..20), "{at_most}");
         assert_eq!(rest(&open(folder.path()), &name("one"), at_most), ids(0..20), "{at_most} after a start");
@@ -57,7 +66,7 @@ fn an_event_is_read_as_it_was_put() {
         created: None,
         body: "{\"a\":\"\\ud800\",\"a\":1e400}".into(),
     };
-    spool.put(std::slice::from_ref(&odd), None, None).unwrap();
+    put(&spool, std::slice::from_ref(&odd), None, None).unwrap();
     let piece = spool.read(&name("one"), &spool.beginning(), |_| true, 1, 1).unwrap().unwrap();
     assert_eq!(piece.events, [odd], "one event is read also where it is larger than a piece may be");
 }
@@ -66,7 +75,7 @@ fn an_event_is_read_as_it_was_put() {
 fn a_piece_holds_no_more_bytes_than_it_may() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
-    spool.put(&events(0..10), None, None).unwrap();
+    put(&spool, &events(0..10), None, None).unwrap();
     let body = event(0, "events").body.len();
     let piece = spool.read(&name("one"), &spool.beginning(), |_| true, 3 * body + 1, 100).unwrap().unwrap();
     assert_eq!((piece.events.len(), piece.is_full), (3, true));
@@ -81,8 +90,8 @@ fn a_batch_goes_when_every_sink_has_passed_it() {
     for sink in ["one", "two"] {
         spool.passed(&name(sink), spool.beginning()).unwrap();
     }
-    spool.put(&events(0..5), None, None).unwrap();
-    spool.put(&events(5..9), None, None).unwrap();
+    put(&spool, &events(0..5), None, None).unwrap();
+    put(&spool, &events(5..9), None, None).unwrap();
     let at = |entry| Position { entry, ..Position::default() };
     spool.passed(&name("one"), at(2)).unwrap();
     assert_eq!(batches(&spool.folder).unwrap().len(), 2, "the other has not got them");
@@ -93,7 +102,7 @@ fn a_batch_goes_when_every_sink_has_passed_it() {
     assert_eq!((batches(&spool.folder).unwrap().len(), spool.bytes()), (0, 0));
     drop(spool);
     let spool = open(folder.path());
-    spool.put(&events(9..10), None, None).unwrap();
+    put(&spool, &events(9..10), None, None).unwrap();
     assert_eq!(rest(&spool, &name("one"), 9), ids(9..10), "numbers go on though no batch was left");
 }
 
@@ -102,7 +111,7 @@ fn a_sink_that_is_gone_keeps_what_it_has_not_got_until_it_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
     spool.passed(&name("gone"), spool.beginning()).unwrap();
-    spool.put(&events(0..5), None, None).unwrap();
+    put(&spool, &events(0..5), None, None).unwrap();
     spool.passed(&name("one"), Position { entry: 1, ..Position::default() }).unwrap();
     assert_eq!(rest(&open(folder.path()), &name("gone"), 9), ids(0..5));
     spool.forget(&name("gone")).unwrap();
@@ -114,9 +123,9 @@ fn a_sink_that_is_gone_keeps_what_it_has_not_got_until_it_is_forgotten() {
 fn a_batch_for_one_sink_is_passed_over_by_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
-    spool.put(&events(0..2), None, None).unwrap();
-    spool.put(&events(2..4), None, Some(&name("one"))).unwrap();
-    spool.put(&events(4..6), None, None).unwrap();
+    put(&spool, &events(0..2), None, None).unwrap();
+    put(&spool, &events(2..4), None, Some(&name("one"))).unwrap();
+    put(&spool, &events(4..6), None, None).unwrap();
     for spool in [spool, open(folder.path())] {
         assert_eq!(rest(&spool, &name("one"), 9), ids(0..6));
         assert_eq!(rest(&spool, &name("two"), 9), ["0", "1", "4", "5"]);
@@ -127,7 +136,7 @@ fn a_batch_for_one_sink_is_passed_over_by_the_others() {
 fn streams_that_a_sink_does_not_take_are_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
-    spool.put(&[event(0, "events"), event(1, "audits"), event(2, "events")], None, None).unwrap();
+    put(&spool, &[event(0, "events"), event(1, "audits"), event(2, "events")], None, None).unwrap();
     let piece = spool.read(&name("one"), &spool.beginning(), |stream| stream == "audits", 100, 100).unwrap().unwrap();
     assert_eq!(piece.events.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["1"]);
     assert!(spool.is_passed(&piece.end));
@@ -139,7 +148,7 @@ fn a_full_spool_says_so_until_a_sink_has_taken_some() {
     let spool = Spool::open(folder.path(), 100).unwrap();
     spool.passed(&name("one"), spool.beginning()).unwrap();
     assert!(!spool.is_full());
-    spool.put(&events(0..9), None, None).unwrap();
+    put(&spool, &events(0..9), None, None).unwrap();
     assert!(spool.is_full());
     spool.passed(&name("one"), Position { entry: 1, ..Position::default() }).unwrap();
     assert!(!spool.is_full());
@@ -155,11 +164,11 @@ fn the_last_run_of_the_newest_batch_follows_only_the_one_that_it_was_made_from()
         LastRunPart { name: "seen-0".into(), body: None },
     ];
     let last_run = LastRun { head: "{\"form\":1}".into(), parts };
-    spool.put(&events(0..1), Some(&Recorded { before: "a", last_run: &last_run }), None).unwrap();
+    put(&spool, &events(0..1), Some(&Recorded { before: "a", last_run: &last_run }), None).unwrap();
     let spool = open(folder.path());
     assert_eq!(spool.follows("a").unwrap(), Some(last_run));
     assert_eq!(spool.follows("b").unwrap(), None, "it is recorded, or was reset");
-    spool.put(&events(1..2), None, None).unwrap();
+    put(&spool, &events(1..2), None, None).unwrap();
     assert_eq!(spool.follows("a").unwrap(), None, "only the newest can be unrecorded");
 }
 
@@ -167,7 +176,7 @@ fn the_last_run_of_the_newest_batch_follows_only_the_one_that_it_was_made_from()
 fn an_event_that_the_disk_has_damaged_is_noticed_alone() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
-    spool.put(&events(0..4), None, None).unwrap();
+    put(&spool, &events(0..4), None, None).unwrap();
     let path = spool.path(0);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("{\"id\":\"2\"}", "{\"id\":\"7\"}")).unwrap();
@@ -184,7 +193,7 @@ fn an_event_that_the_disk_has_damaged_is_noticed_alone() {
 fn a_batch_that_was_not_written_to_its_end_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
-    spool.put(&events(0..4), None, None).unwrap();
+    put(&spool, &events(0..4), None, None).unwrap();
     fs::write(spool.folder.join(".staged-00000000000000000001.batch-Ab12"), "{\"format\":1,").unwrap();
     let spool = open(folder.path());
     assert_eq!(rest(&spool, &name("one"), 9), ids(0..4));
@@ -196,6 +205,6 @@ async fn who_waits_for_a_batch_is_woken() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
     let place = spool.beginning();
-    let ((), put) = tokio::join!(spool.stored_behind(&place), async { spool.put(&events(0..1), None, None) });
+    let ((), put) = tokio::join!(spool.stored_behind(&place), async { put(&spool, &events(0..1), None, None) });
     put.unwrap();
 }

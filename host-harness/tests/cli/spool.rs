@@ -153,7 +153,7 @@ async fn a_full_spool_pauses_the_collection_and_loses_nothing() {
     // What fills the spool is older than anything that is collected.
     let spool = host_harness::spool::Spool::open(&webex.place.path("webex-state"), u64::MAX).unwrap();
     let body = format!("{{\"id\":\"x\",\"text\":\"{}\"}}", "x".repeat(60 << 20));
-    let event = |id: &str| host_harness::runtime::Event {
+    let event = |id: &str| host_harness::sink::Event {
         id: id.into(),
         org: String::new(),
         stream: "events".into(),
@@ -163,7 +163,7 @@ async fn a_full_spool_pauses_the_collection_and_loses_nothing() {
     let gone = host_harness::sink::SinkName::parse("gone").unwrap();
     spool.passed(&gone, spool.beginning()).unwrap();
     for id in ["1", "2"] {
-        spool.put(&[event(id)], None, Some(&gone)).unwrap();
+        spool.put(&[event(id).as_read()], None, Some(&gone)).unwrap();
     }
     drop(spool);
     webex.backlog(BACKLOG);

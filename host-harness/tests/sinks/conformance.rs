@@ -9,8 +9,7 @@ use std::time::Duration;
 use host_harness::config::Config;
 use host_harness::courier::{Couriers, DeadLetters, OpenSink};
 use host_harness::log::Log;
-use host_harness::runtime::Event;
-use host_harness::sink::SinkName;
+use host_harness::sink::{Event, SinkName};
 use host_harness::spool::Spool;
 use host_harness::stop::Stop;
 use tempfile::TempDir;
@@ -102,6 +101,7 @@ impl Place {
     pub(crate) fn store(&self, events: Range<usize>) {
         let spool = Spool::open(self.folder(), 1 << 30).unwrap();
         let events: Vec<Event> = events.map(event).collect();
+        let events: Vec<_> = events.iter().map(Event::as_read).collect();
         events.chunks(BATCH).for_each(|batch| spool.put(batch, None, None).unwrap());
     }
 

@@ -14,7 +14,7 @@ use cisco_webex_plugin::time::Timestamp;
 use host_harness::config::Config;
 use host_harness::courier::{Couriers, OpenSink};
 use host_harness::log::Log;
-use host_harness::runtime::Event;
+use host_harness::sink::Event;
 use host_harness::spool::Spool;
 use host_harness::stop::Stop;
 use serde::{Deserialize, Serialize};
@@ -160,7 +160,8 @@ fn fill(folder: &Path, events: usize) -> Result<(), BenchError> {
             body: String::from_utf8(text).map_err(BenchError::tenant)?,
         });
         if batch.len() == BATCH || number + 1 == events {
-            spool.put(&batch, None, None).map_err(BenchError::tenant)?;
+            let read: Vec<_> = batch.iter().map(Event::as_read).collect();
+            spool.put(&read, None, None).map_err(BenchError::tenant)?;
             batch.clear();
         }
     }

@@ -12,7 +12,7 @@ mod resources;
 mod secrets;
 
 use bindings::exports::siem::plugin::{collector, commands};
-use bindings::siem::plugin::types::{Event, Failure, LastRun, LastRunPart, Retry};
+use bindings::siem::plugin::types::{Bundle, Event, Failure, LastRun, LastRunPart, Retry};
 
 struct Hostile;
 
@@ -105,24 +105,27 @@ impl collector::Guest for Hostile {
 
     fn fetch_events(_: Option<LastRun>, _: collector::FetchRequest) -> Result<collector::Batch, Failure> {
         mode::obey("fetch-events");
-        let event = |id: &str, stream: &str, body: &str| Event {
-            id: id.to_owned(),
-            org: String::new(),
+        let event = |id: &str| Event { id: id.to_owned(), created: None };
+        let bundle = |id: &str, stream: &str, lines: &str| Bundle {
             stream: stream.to_owned(),
-            created: None,
-            body: body.to_owned(),
+            org: String::new(),
+            events: vec![event(id)],
+            lines: lines.to_owned(),
         };
-        let sound = || event("1", "events", "{}");
+        let sound = || bundle("1", "events", "{}\n");
         let part = |name: &str, bytes: usize| LastRunPart { name: name.to_owned(), body: Some("x".repeat(bytes)) };
         let (mut events, mut parts, mut head) = (vec![sound()], Vec::new(), "{}".to_owned());
         let mut next = collector::Next::Idle;
         match mode::get().as_str() {
-            "two-lines-in-one" => events.push(event("2", "events", "{}\n{\"forged\":true}")),
-            "no-object" => events.push(event("2", "events", "null")),
-            "id-with-a-line-break" => events.push(event("2\n", "events", "{}")),
-            "stream-of-nobody" => events.push(event("2", "../../etc", "{}")),
+            "two-lines-in-one" => events.push(bundle("2", "events", "{}\n{\"forged\":true}\n")),
+            "no-line" => events.push(bundle("2", "events", "")),
+            "line-without-end" => events.push(bundle("2", "events", "{}")),
+            "bundle-of-nothing" => events.push(Bundle { events: Vec::new(), ..bundle("2", "events", "") }),
+            "no-object" => events.push(bundle("2", "events", "null\n")),
+            "id-with-a-line-break" => events.push(bundle("2\n", "events", "{}\n")),
+            "stream-of-nobody" => events.push(bundle("2", "../../etc", "{}\n")),
             "events-in-the-millions" => events = (0..20_000_000).map(|_| sound()).collect(),
-            "events-of-half-a-gigabyte" => events.push(event("2", "events", &"x".repeat(400 << 20))),
+            "events-of-half-a-gigabyte" => events.push(bundle("2", "events", &"x".repeat(400 << 20))),
             "part-with-a-path" => parts.push(part("../../../tmp/evil", 1)),
             "part-of-the-root" => parts.push(part("/etc/cron.d/evil", 1)),
             "part-too-large" => parts.push(part("large", 1 << 20)),

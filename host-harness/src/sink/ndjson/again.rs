@@ -38,6 +38,11 @@ impl Again {
         Ok(Self { lines, from })
     }
 
+    /// Whether no line is to come again.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.lines.len()
     }

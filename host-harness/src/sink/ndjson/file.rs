@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::BoxFuture;
 
 use super::Ndjson;
-use crate::runtime::Event;
-use crate::sink::{Given, Kind, Plan, Promise, Receipt, SendError, SetupError, Sink, SinkError, SinkKey, ValueKind};
+use crate::runtime::{Bundle, EventHead};
+use crate::sink::{
+    Event, Given, Kind, Plan, Promise, Receipt, SendError, SetupError, Sink, SinkError, SinkKey, ValueKind,
+};
 
 const PATH: &str = "path";
 
@@ -83,11 +85,22 @@ impl NdjsonSink {
     }
 }
 
+/// Bodies as the lines of one text.
+fn bundle(events: &[Event]) -> Bundle {
+    let mut lines = String::with_capacity(events.iter().map(|event| event.body.len() + 1).sum());
+    for event in events {
+        lines.push_str(&event.body);
+        lines.push('\n');
+    }
+    let head = |event: &Event| EventHead { id: event.id.clone(), created: event.created };
+    Bundle { stream: String::new(), org: String::new(), events: events.iter().map(head).collect(), lines }
+}
+
 impl Sink for NdjsonSink {
     fn send<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<Receipt, SendError>> {
         Box::pin(async move {
-            let events = events.to_vec();
-            self.with(move |file| file.deliver(events)).await?;
+            let lines = [bundle(events)];
+            self.with(move |file| file.deliver(lines)).await?;
             Ok(Receipt::default())
         })
     }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use cisco_webex_plugin::bundle::{Bundle, Events, Head};
 use cisco_webex_plugin::effect::{
     Answer, Effect, HttpError, Io, Moment, Request, Response, Run, SecretsError, Ticket, Turn,
 };
-use cisco_webex_plugin::event::Event;
 use cisco_webex_plugin::failure::Failure;
 use cisco_webex_plugin::fetch::{self, FetchRequest, Next};
 use cisco_webex_plugin::last_run::{Kept, Stored};
@@ -19,7 +19,7 @@ use cisco_webex_plugin::stream::User;
 use cisco_webex_plugin::time::{Span, Timestamp};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use host_harness::runtime::{Event as HostEvent, LastRun, LastRunPart};
+use host_harness::runtime::{Bundle as HostBundle, EventHead, LastRun, LastRunPart};
 use host_harness::sink::Sinks;
 use host_harness::state::{State, Writer};
 use rand::rngs::SmallRng;
@@ -70,26 +70,26 @@ pub(super) async fn run(access: &Access) -> Result<(), SubjectError> {
 }
 
 /// Delivers, then remembers, as the host does.
-fn record(writer: &mut Writer, sinks: &mut Sinks, events: Vec<Event>, last_run: &Stored) -> Result<(), SubjectError> {
-    let events: Vec<HostEvent> = events.into_iter().map(host_event).collect();
+fn record(writer: &mut Writer, sinks: &mut Sinks, events: Events, last_run: &Stored) -> Result<(), SubjectError> {
+    let bundles: Vec<HostBundle> = events.into_bundles().into_iter().map(host_bundle).collect();
     let parts = last_run.parts.iter().map(|(name, body)| LastRunPart { name: name.clone(), body: body.clone() });
     let last_run = LastRun { head: last_run.head.clone(), parts: parts.collect() };
-    if !events.is_empty() {
+    if !bundles.is_empty() {
         writer.delivering(&last_run, sinks.begin(), false)?;
     }
-    sinks.deliver(events)?;
+    sinks.deliver(bundles)?;
     writer.store(&last_run)?;
     writer.delivered();
     Ok(())
 }
 
-fn host_event(event: Event) -> HostEvent {
-    HostEvent {
-        id: event.id,
-        org: event.org,
-        stream: event.stream.name().to_owned(),
-        created: event.created.map(Timestamp::as_millis),
-        body: event.body,
+fn host_bundle(bundle: Bundle) -> HostBundle {
+    let head = |head: Head| EventHead { id: head.id, created: head.created.map(Timestamp::as_millis) };
+    HostBundle {
+        stream: bundle.stream.name().to_owned(),
+        org: bundle.org,
+        events: bundle.events.into_iter().map(head).collect(),
+        lines: bundle.lines,
     }
 }
 

@@ -23,7 +23,10 @@ async fn nothing_is_taken(mode: &str, why: &str) {
 #[tokio::test]
 async fn an_event_that_is_none_is_not_taken() {
     for (mode, why) in [
-        ("two-lines-in-one", "event 1 of the batch is not one JSON object"),
+        ("two-lines-in-one", "event 2 of the batch stands where a bundle has no event"),
+        ("no-line", "event 1 of the batch stands where"),
+        ("line-without-end", "event 1 of the batch stands where"),
+        ("bundle-of-nothing", "event 1 of the batch stands where"),
         ("no-object", "event 1 of the batch is not one JSON object"),
         ("id-with-a-line-break", "event 1 of the batch has an id"),
         ("stream-of-nobody", "event 1 of the batch is of a stream"),

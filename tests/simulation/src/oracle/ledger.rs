@@ -214,8 +214,8 @@ impl Ledger {
         facts.check(batch, state)?;
         let mut here = BTreeSet::new();
         self.judged.clear();
-        for event in &batch.events {
-            let index = self.unchanged(event)?;
+        for event in batch.events.iter() {
+            let index = self.unchanged(&event)?;
             self.judged.push(index);
             if !here.insert(index) {
                 return Err(Violation::new(Invariant::I3, format!("{} is twice in one batch", event.id)));

@@ -136,7 +136,7 @@ impl World<'_> {
         for report in &batch.reports {
             self.trace.line(|| format!("         {report:?}"));
         }
-        for event in &batch.events {
+        for event in batch.events.iter() {
             self.trace.line(|| format!("         {} {:?}", event.id, event.created));
             self.trace.bytes(event.body.as_bytes());
         }

@@ -65,7 +65,7 @@ pub(super) fn stored(last_run: host::LastRun) -> Stored {
 
 pub(super) fn batch(batch: host::Batch) -> Batch {
     Batch {
-        events: batch.events.into_iter().map(event).collect(),
+        events: host::Bundle::each_of(&batch.events).map(event).collect(),
         last_run: stored(batch.last_run),
         next: match batch.next {
             host::Next::Now => Next::Now,
@@ -99,13 +99,13 @@ fn stream(name: &str) -> Stream {
     name.parse().unwrap_or(Stream::AdminAudits)
 }
 
-fn event(event: host::Event) -> Event {
+fn event(event: host::Event<'_>) -> Event {
     Event {
-        id: event.id,
-        org: event.org,
-        stream: stream(&event.stream),
+        id: event.id.to_owned(),
+        org: event.org.to_owned(),
+        stream: stream(event.stream),
         created: event.created.map(Timestamp::from_millis),
-        body: event.body,
+        body: event.body.to_owned(),
     }
 }
 
