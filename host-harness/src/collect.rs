@@ -35,8 +35,8 @@ pub use news::News;
 pub use re_audit::{ReAudit, ReAudits, Reach, Schedule, ScheduleError, Stretch, Wish};
 use told::Told;
 pub use totals::{Lateness, StreamTotal, Totals};
-use turn::UnderWay;
 pub(crate) use turn::SINK_PATIENCE;
+use turn::UnderWay;
 pub use turn::{Standing, Turn};
 
 /// How long to go on.
@@ -205,7 +205,9 @@ impl End {
             Self::Stopped => {
                 Some("stopped as asked; everything delivered is recorded, the next run goes on here".into())
             }
-            Self::Full => Some("the spool is full, so nothing more was collected; mend the sinks, the next run goes on here".into()),
+            Self::Full => Some(
+                "the spool is full, so nothing more was collected; mend the sinks, the next run goes on here".into(),
+            ),
             Self::NotBefore(at) => Some(format!("the rest has to wait until {}; run `collect` again then", time(*at))),
             Self::Stuck => Some(format!(
                 "{} calls in a row brought nothing new though there was more; see the failures above, or run with -v",

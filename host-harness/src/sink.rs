@@ -13,7 +13,9 @@ mod given;
 mod keys;
 mod kinds;
 mod mark;
+mod names;
 mod ndjson;
+mod splunk_hec;
 mod table;
 
 use std::fmt;

@@ -129,7 +129,12 @@ impl Spool {
     ///
     /// # Errors
     /// The disk refuses; nothing is stored then.
-    pub fn put(&self, events: &[Event], recorded: Option<&Recorded<'_>>, only: Option<&SinkName>) -> Result<(), SpoolError> {
+    pub fn put(
+        &self,
+        events: &[Event],
+        recorded: Option<&Recorded<'_>>,
+        only: Option<&SinkName>,
+    ) -> Result<(), SpoolError> {
         let number = self.inner().next;
         let path = self.path(number);
         let shape = entry::write(&path, events, recorded, only)?;
@@ -148,7 +153,9 @@ impl Spool {
     /// The batch cannot be read.
     pub fn follows(&self, before: &str) -> Result<Option<LastRun>, SpoolError> {
         let Some(newest) = self.inner().entries.keys().next_back().copied() else { return Ok(None) };
-        Ok(entry::last_run(&self.path(newest))?.filter(|last_run| last_run.before == before).map(entry::StoredLastRun::into_last_run))
+        Ok(entry::last_run(&self.path(newest))?
+            .filter(|last_run| last_run.before == before)
+            .map(entry::StoredLastRun::into_last_run))
     }
 
     /// Where a sink goes on. One that is new begins with the oldest batch that is here.

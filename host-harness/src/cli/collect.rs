@@ -9,8 +9,8 @@ use super::session::Session;
 use super::whose::{Default, Whose};
 use super::{CliError, Exit, Global, output, session, signals};
 use crate::collect::{
-    self, CollectError, Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, SINK_PATIENCE, ScheduleError, Step,
-    Totals, What, Wish, report,
+    self, CollectError, Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, SINK_PATIENCE, ScheduleError,
+    Step, Totals, What, Wish, report,
 };
 use crate::config::Config;
 use crate::courier::Standing;

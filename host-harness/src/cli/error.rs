@@ -55,7 +55,9 @@ impl Exit {
                 Self::Usage
             }
             TenantError::Secrets(error) if error.is_configuration() => Self::Usage,
-            TenantError::Sink(_) | TenantError::Collect(CollectError::Sink(_) | CollectError::Undelivered(_)) => Self::Sink,
+            TenantError::Sink(_) | TenantError::Collect(CollectError::Sink(_) | CollectError::Undelivered(_)) => {
+                Self::Sink
+            }
             TenantError::Collect(CollectError::Failed(failure)) => Self::of_code(&failure.code),
             TenantError::Durable(_)
             | TenantError::Secrets(_)

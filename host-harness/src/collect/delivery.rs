@@ -11,8 +11,8 @@ use crate::courier::{Couriers, Standing, Undelivered};
 use crate::runtime::{Event, LastRun, Parts, Report};
 use crate::sink::Sinks;
 use crate::spool::{Recorded, Spool};
-use crate::stop::Stop;
 use crate::state::{StateError, Writer};
+use crate::stop::Stop;
 
 /// Where a tenant's events go and its state, and the one batch at most that is on its way to them.
 pub struct Delivery {

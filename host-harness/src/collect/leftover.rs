@@ -75,7 +75,9 @@ pub fn open(
     if let Some(last_run) = spool.follows(state.stored())? {
         state.store(&last_run)?;
     }
-    let found = state.cut_off().map(|pid| format!("the last run (pid {pid}) was cut off; all that it stored goes on from here"));
+    let found = state
+        .cut_off()
+        .map(|pid| format!("the last run (pid {pid}) was cut off; all that it stored goes on from here"));
     let tenant = config.tenant.as_ref().map(TenantName::as_str);
     let couriers = Couriers::start(spool, &config.state_dir, sinks, tenant, log)?;
     Ok((Delivery::through(couriers, state), found))

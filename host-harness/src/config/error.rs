@@ -167,7 +167,9 @@ pub enum ConfigError {
         place: Place,
     },
     /// A sink that does not exist, or not in this way.
-    #[error("{place}: {problem}; a sink is `[[sink]]` with `type`, as `type = \"ndjson\"` with `path`; docs/sinks.md has all")]
+    #[error(
+        "{place}: {problem}; a sink is `[[sink]]` with `type`, as `type = \"ndjson\"` with `path`; docs/sinks.md has all"
+    )]
     Sink {
         /// Where.
         place: Place,

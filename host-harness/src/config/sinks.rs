@@ -33,7 +33,8 @@ impl Reader<'_> {
             if has_secret {
                 found.secret_files.insert(self.path.to_owned());
             }
-            if found.sinks.iter().any(|other| other.plan.place() == read.plan.place() && other.streams == read.streams) {
+            if found.sinks.iter().any(|other| other.plan.place() == read.plan.place() && other.streams == read.streams)
+            {
                 return Err(self.refused(sink.span(), "two sinks send the same to the same place"));
             }
             found.sinks.push(read);
@@ -77,7 +78,8 @@ impl Reader<'_> {
             }
         }
         let place = |key: &str| self.place(&table.get(key).map_or_else(|| span.clone(), Spanned::span));
-        let refused = |SetupError { key, problem }: SetupError| ConfigError::SinkKey { place: place(key), key, problem };
+        let refused =
+            |SetupError { key, problem }: SetupError| ConfigError::SinkKey { place: place(key), key, problem };
         let given = Given::new(values, self.folder().to_owned());
         let read = SinkTable::new(kind, &given, taken).map_err(refused)?;
         if matches!(self.part, Part::Tenant) && read.direct() == Some(Path::new("-")) {

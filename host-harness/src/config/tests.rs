@@ -154,12 +154,21 @@ fn plain_http_is_refused_but_on_loopback() {
 
 #[test]
 fn a_sink_is_told_what_it_lacks() {
-    refused("[[sink]]\ntype = \"kafak\"\npath = \"-\"", "webex.toml:2: there is no sink of this type; there are \"ndjson\"");
+    refused(
+        "[[sink]]\ntype = \"kafak\"\npath = \"-\"",
+        "webex.toml:2: there is no sink of this type; there are \"ndjson\"",
+    );
     refused("[[sink]]\ntype = \"ndjson\"", "a sink of this type needs `path`");
     refused("[sink]\ntype = \"ndjson\"", "double brackets");
-    refused("[[sink]]\ntype=\"ndjson\"\npath=\"-\"\n[[sink]]\ntype=\"ndjson\"\npath=\"-\"", "two sinks send the same to the same place");
+    refused(
+        "[[sink]]\ntype=\"ndjson\"\npath=\"-\"\n[[sink]]\ntype=\"ndjson\"\npath=\"-\"",
+        "two sinks send the same to the same place",
+    );
     refused("[[sink]]\ntype=\"ndjson\"\npath=\"a\"\nname=\"A\"", "webex.toml:4: `sink.name`: it must be 1 to 63");
-    refused("[[sink]]\ntype=\"ndjson\"\npath=\"a\"\nmax_bytes=\"0\"", "webex.toml:4: `sink.max_bytes`: it must be a number of bytes");
+    refused(
+        "[[sink]]\ntype=\"ndjson\"\npath=\"a\"\nmax_bytes=\"0\"",
+        "webex.toml:4: `sink.max_bytes`: it must be a number of bytes",
+    );
     refused("[spool]\nmax_bytes = \"1MiB\"", "webex.toml:2: `spool.max_bytes` must be a number of bytes");
 }
 

@@ -67,7 +67,8 @@ impl DeadLetters {
         let mut found: Vec<_> = entries
             .filter_map(|entry| {
                 let path = entry.path();
-                let stem = path.extension().is_some_and(|extension| extension == EXTENSION).then(|| path.file_stem())?;
+                let stem =
+                    path.extension().is_some_and(|extension| extension == EXTENSION).then(|| path.file_stem())?;
                 Some((SinkName::parse(stem?.to_str()?)?, Self { path }))
             })
             .collect();

@@ -178,8 +178,7 @@ impl Courier {
     fn read(&self, from: &Position) -> Result<Option<Piece>, SpoolError> {
         let Batching { max_bytes, max_events, .. } = self.batching();
         let table = &self.open.table;
-        let takes =
-            |stream: &str| if stream == HEALTH_STREAM { table.health_events } else { table.takes(stream) };
+        let takes = |stream: &str| if stream == HEALTH_STREAM { table.health_events } else { table.takes(stream) };
         self.spool.read(&table.name, from, takes, max_bytes, max_events)
     }
 
@@ -259,13 +258,11 @@ impl Courier {
         if taken > 0 {
             self.refused.store(0, Ordering::Relaxed);
         }
-        if taken == 0 && again.is_empty() {
+        if taken == 0 && !refused.is_empty() {
             let before = self.refused.fetch_add(refused.len(), Ordering::Relaxed);
             if before + refused.len() > self.batching().max_refused {
                 let reason = refused.first().map(|refused| refused.reason.clone()).unwrap_or_default();
-                self.close(&format!(
-                    "it refuses everything ({reason}); mend its settings, or raise `max_refused`"
-                ));
+                self.close(&format!("it refuses everything ({reason}); mend its settings, or raise `max_refused`"));
                 return Some(Some(events));
             }
         }

@@ -89,7 +89,8 @@ impl Resolver {
         let mut servers = Vec::new();
         for answer in answers {
             let inside = address::inside(answer.address);
-            let is_allowed = self.anywhere || if is_local { inside == Some(Inside::Loopback) } else { inside.is_none() };
+            let is_allowed =
+                self.anywhere || if is_local { inside == Some(Inside::Loopback) } else { inside.is_none() };
             if is_allowed {
                 servers.push(answer.server);
             } else {

@@ -42,7 +42,11 @@ const GZIP: &str = "gzip";
 
 /// The keys of every sink over HTTP.
 pub(super) const KEYS: &[SinkKey] = &[
-    SinkKey::needed(URL, ValueKind::Text, "Address of the receiver. Plain http only to this machine or a network that is trusted."),
+    SinkKey::needed(
+        URL,
+        ValueKind::Text,
+        "Address of the receiver. Plain http only to this machine or a network that is trusted.",
+    ),
     SinkKey::new(GZIP, ValueKind::Boolean, "true", "Compress what is sent."),
     SinkKey::new(TIMEOUT_KEY, ValueKind::Duration, "\"60s\"", "How long the receiver may take for an answer."),
     SinkKey::new(CA_FILE, ValueKind::Path, "", "PEM file of authorities to believe besides this machine's."),
@@ -172,9 +176,10 @@ impl Answer {
             | StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::PROXY_AUTHENTICATION_REQUIRED => SendError::closed(reason, remedy),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS | StatusCode::LOCKED => {
-                SendError::Later { reason, after: self.retry_after }
-            }
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::LOCKED => SendError::Later { reason, after: self.retry_after },
             status if status.is_client_error() => SendError::Unfit { reason },
             status if status.is_redirection() => {
                 SendError::closed(reason, "the receiver redirects; write the address that it redirects to as `url`")
@@ -202,7 +207,12 @@ impl Client {
     ///
     /// # Errors
     /// No whole answer came.
-    pub async fn post(&self, path: &str, headers: &[(HeaderName, HeaderValue)], body: Vec<u8>) -> Result<Answer, SendError> {
+    pub async fn post(
+        &self,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Vec<u8>,
+    ) -> Result<Answer, SendError> {
         let mut all: Vec<(HeaderName, HeaderValue)> = headers.to_vec();
         let body = if self.endpoint.gzip {
             all.push((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
@@ -225,7 +235,8 @@ impl Client {
         body: Bytes,
     ) -> Result<Answer, SendError> {
         let url = format!("{}{path}", self.endpoint.base);
-        let uri = Uri::try_from(url).map_err(|_| SendError::closed("the address is not one", "mend `url` of the sink"))?;
+        let uri =
+            Uri::try_from(url).map_err(|_| SendError::closed("the address is not one", "mend `url` of the sink"))?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -242,7 +253,8 @@ impl Client {
             })?;
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body = body.map_err(|error| SendError::later(format!("the answer broke off: {}", net::cause(&*error))))?;
+            let body =
+                body.map_err(|error| SendError::later(format!("the answer broke off: {}", net::cause(&*error))))?;
             let retry_after = head.headers.get(RETRY_AFTER).and_then(retry_after);
             Ok(Answer { status: head.status, retry_after, body: body.to_bytes() })
         });

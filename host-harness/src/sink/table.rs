@@ -180,7 +180,8 @@ impl SinkTable {
 fn name(kind: &Kind, given: &Given, taken: &[SinkName]) -> Result<SinkName, SetupError> {
     let refused = |problem| SetupError::of(keys::NAME, problem);
     let Some(text) = given.text(keys::NAME) else {
-        let usual = (1..).map(|number| if number == 1 { kind.name.to_owned() } else { format!("{}-{number}", kind.name) });
+        let usual =
+            (1..).map(|number| if number == 1 { kind.name.to_owned() } else { format!("{}-{number}", kind.name) });
         let free = usual.filter_map(|name| SinkName::parse(&name)).find(|name| !taken.contains(name));
         return free.ok_or_else(|| refused("name it"));
     };

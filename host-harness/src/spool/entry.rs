@@ -120,7 +120,8 @@ pub(super) fn write(
         only: only.map(|only| only.as_str().to_owned()),
         last_run: recorded.map(StoredLastRun::of),
     };
-    let mut head = serde_json::to_vec(&header).map_err(std::io::Error::from).map_err(DurableError::io("write", path))?;
+    let mut head =
+        serde_json::to_vec(&header).map_err(std::io::Error::from).map_err(DurableError::io("write", path))?;
     head.push(b'\n');
     let mut length = 0;
     durable::replace_with(path, |file| {

@@ -39,7 +39,9 @@ pub(super) fn write(folder: &Path, sink: &SinkName, position: &Position) -> Resu
 pub(super) fn delete(folder: &Path, sink: &SinkName) -> Result<(), SpoolError> {
     let path = path(folder, sink);
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(DurableError::io("delete", &path)(error).into()),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(DurableError::io("delete", &path)(error).into())
+        }
         _ => Ok(durable::sync_folder(folder)?),
     }
 }

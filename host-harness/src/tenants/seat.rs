@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{TenantError, opened};
-use crate::collect::{self, CollectError, Collector, Delivery, Mode, ReAudits, Round, SINK_PATIENCE, SharedSinks, Standing, Step, Turn, Wish};
+use crate::collect::{
+    self, CollectError, Collector, Delivery, Mode, ReAudits, Round, SINK_PATIENCE, SharedSinks, Standing, Step, Turn,
+    Wish,
+};
 use crate::config::{TenantName, Tenants};
 use crate::log::Log;
 use crate::runtime::Plugin;

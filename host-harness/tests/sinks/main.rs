@@ -11,3 +11,4 @@
 mod conformance;
 mod http_receiver;
 mod ndjson;
+mod splunk_hec;

@@ -15,7 +15,11 @@ const PATH: &str = "path";
 pub(in crate::sink) const KIND: Kind = Kind {
     name: "ndjson",
     about: "One line of JSON an event, to a file or to standard output.",
-    keys: &[&[SinkKey::needed(PATH, ValueKind::Path, "The file, from the folder of this one if relative; `-` is standard output.")]],
+    keys: &[&[SinkKey::needed(
+        PATH,
+        ValueKind::Path,
+        "The file, from the folder of this one if relative; `-` is standard output.",
+    )]],
     promise: Promise {
         acknowledged: "the file is forced to the disk",
         repeats: "never in a file; on standard output the batch that a crash cut off",
