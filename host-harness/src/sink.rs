@@ -16,6 +16,7 @@ mod mark;
 mod names;
 mod ndjson;
 mod splunk_hec;
+mod syslog;
 mod table;
 
 use std::fmt;

@@ -380,7 +380,6 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::secrets::Secret;
     use crate::sink::Value;
 
     fn event(stream: &str, body: &str) -> Event {
@@ -446,10 +445,8 @@ mod tests {
             "https://s:8088/services/collector",
             "https://s:8088/services/collector/event/",
         ] {
-            let values = BTreeMap::from([
-                (URL, Value::Text(url.into())),
-                (TOKEN, Value::Secret(Secret::new("0123-secret-4567".to_owned()))),
-            ]);
+            let values =
+                BTreeMap::from([(URL, Value::Text(url.into())), (TOKEN, Value::Secret("0123-secret-4567".into()))]);
             let plan = HecPlan::of(&Given::new(values, PathBuf::new())).unwrap();
             assert_eq!(plan.place(), "https://s:8088");
             assert!(!format!("{plan:?}").contains("secret-4567"));

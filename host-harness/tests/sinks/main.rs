@@ -12,3 +12,4 @@ mod conformance;
 mod http_receiver;
 mod ndjson;
 mod splunk_hec;
+mod syslog;
