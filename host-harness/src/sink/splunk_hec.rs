@@ -211,7 +211,8 @@ impl Hec {
 
     /// Posts all, as far as Splunk takes them.
     async fn post_all(&self, events: &[Event], progress: &mut Progress) -> Result<(), (Vec<Range<usize>>, SendError)> {
-        let mut open = VecDeque::from([0..events.len()]);
+        let mut open = VecDeque::new();
+        open.push_back(0..events.len());
         while let Some(places) = open.pop_front() {
             let few = events.get(places.clone()).unwrap_or_default();
             if few.is_empty() {
@@ -281,7 +282,7 @@ enum Answered {
 }
 
 /// What is refused for what it holds goes in parts: the event that Splunk named, or halves where it named none. The named one may
-/// be innocent: Splunk Cloud names the first of a request that is too large. So what follows it goes in halves, too.
+/// be innocent: Splunk Cloud names the first of a request that is too large. So what follows a first one goes in halves, too.
 fn split(places: Range<usize>, named: Option<usize>) -> Vec<Range<usize>> {
     let Range { start, end } = places;
     let named = named.filter(|_| end - start > 1).map(|place| start + place).filter(|place| *place < end);
@@ -289,10 +290,15 @@ fn split(places: Range<usize>, named: Option<usize>) -> Vec<Range<usize>> {
         let middle = start + (end - start) / 2;
         return vec![start..middle, middle..end];
     };
-    let middle = named + 1 + (end - named - 1) / 2;
-    // Before a named first one there is nothing that was read.
-    let after = if named == start { vec![named + 1..middle, middle..end] } else { vec![named + 1..end] };
-    [vec![start..named, named..named + 1], after].concat()
+    let mut parts = vec![start..named, named..named + 1];
+    if named == start {
+        // Nothing was read, so nothing speaks for the rest.
+        let middle = named + 1 + (end - named - 1) / 2;
+        parts.extend([named + 1..middle, middle..end]);
+    } else {
+        parts.push(named + 1..end);
+    }
+    parts
 }
 
 impl Sink for Hec {

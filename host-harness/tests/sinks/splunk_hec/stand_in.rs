@@ -241,8 +241,8 @@ impl Splunk {
         let (mut read, mut refusal) = (Vec::new(), None);
         let text = String::from_utf8_lossy(&asked.body);
         // `[format]`, "Batch": one object behind the other.
-        let mut objects = serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>();
-        while let Some(object) = objects.next() {
+        let objects = serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>();
+        for object in objects {
             match object.map_err(|_| (6, "Invalid data format")).and_then(|object| envelope(object.get(), &state)) {
                 Ok(envelope) => read.push(envelope),
                 Err((code, text)) => {
