@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
@@ -54,6 +55,8 @@ struct State {
     late: Option<(usize, usize)>,
     limit: Option<(usize, bool)>,
     queues_are_full: bool,
+    /// How long the next answer is on its way.
+    held: Option<Duration>,
 }
 
 struct Indexed {
@@ -118,8 +121,8 @@ impl Splunk {
         self.state().queues_are_full = true;
     }
 
-    /// What was not indexed is lost, and numbers begin at 0 again.
-    pub(crate) fn start_again(&self) {
+    /// What was not indexed is lost, and numbers begin at 0 again. The first of them is `held` on its way.
+    pub(crate) fn start_again(&self, held: Duration) {
         let mut state = self.state();
         let lost: Vec<usize> = std::mem::take(&mut state.channels)
             .into_values()
@@ -127,6 +130,7 @@ impl Splunk {
             .collect();
         lost.into_iter().for_each(|place| state.indexed[place].is_lost = true);
         state.late = None;
+        state.held = Some(held);
     }
 
     pub(crate) fn arrived(&self) -> Vec<Arrived> {
@@ -280,6 +284,11 @@ impl Splunk {
         let number = channel.next;
         channel.next += 1;
         channel.pending.insert(number, Pending { events, questions });
+        let held = state.held.take();
+        drop(state);
+        if let Some(held) = held {
+            tokio::task::block_in_place(|| std::thread::sleep(held));
+        }
         Ok(status(StatusCode::OK, &[], &format!("{{\"text\":\"Success\",\"code\":0,\"ackId\":{number}}}")))
     }
 }
