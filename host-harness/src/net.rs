@@ -38,7 +38,7 @@ use body::Limited;
 use connector::Connector;
 pub use denied::Denied;
 use gzip::Gunzip;
-pub(crate) use operator::{OperatorClient, cause, operator_client};
+pub(crate) use operator::{OperatorClient, cause, operator_client, operator_tls};
 pub use policy::{Origin, OriginError, Policy};
 pub use proxy::{Proxy, ProxyError, check_no_proxy};
 use resolver::{Names, Resolver};

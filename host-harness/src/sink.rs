@@ -13,7 +13,10 @@ mod given;
 mod keys;
 mod kinds;
 mod mark;
+mod names;
 mod ndjson;
+mod splunk_hec;
+mod syslog;
 mod table;
 
 use std::fmt;

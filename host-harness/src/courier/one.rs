@@ -258,7 +258,7 @@ impl Courier {
         if taken > 0 {
             self.refused.store(0, Ordering::Relaxed);
         }
-        if taken == 0 && again.is_empty() {
+        if taken == 0 && !refused.is_empty() {
             let before = self.refused.fetch_add(refused.len(), Ordering::Relaxed);
             if before + refused.len() > self.batching().max_refused {
                 let reason = refused.first().map(|refused| refused.reason.clone()).unwrap_or_default();

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 
 use super::connector::Connector;
 use super::resolver::Resolver;
-use super::{CONNECT, IDLE, IDLE_CONNECTIONS, NetError, WayOut};
+use super::{CONNECT, IDLE, IDLE_CONNECTIONS, NetError, Trust, WayOut};
 use crate::log::Log;
 
 /// Requests over pooled connections; bodies are whole.
@@ -25,6 +26,14 @@ pub(crate) fn operator_client(way: WayOut, with_tls: bool, log: Log) -> Result<O
     let mut client = Client::builder(TokioExecutor::new());
     client.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(IDLE_CONNECTIONS);
     Ok(client.build(connector))
+}
+
+/// TLS to a receiver that does not speak HTTP.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub(crate) fn operator_tls(trust: &Trust) -> Result<ClientConfig, NetError> {
+    trust.tls(true)
 }
 
 /// The innermost cause of an error, which says what really happened.

@@ -11,3 +11,5 @@
 mod conformance;
 mod http_receiver;
 mod ndjson;
+mod splunk_hec;
+mod syslog;
