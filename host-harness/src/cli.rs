@@ -5,6 +5,7 @@ mod collect;
 mod commands;
 mod component;
 mod demo;
+mod elasticsearch;
 mod error;
 mod harden;
 mod heap;
@@ -85,6 +86,8 @@ enum Command {
     Secrets(secrets::Options),
     /// Look at settings, sign-ins, streams, state and sinks
     Check,
+    /// Prepare an Elasticsearch or OpenSearch for the events
+    Elasticsearch(elasticsearch::Options),
     /// Write a commented settings file
     Init(init::Options),
     /// Show what the component imports, exports and needs
@@ -154,6 +157,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::LastRun(options) => last_run::run(global, options).await,
         Command::Secrets(options) => secrets::run(global, options).await,
         Command::Check => check::run(global).await,
+        Command::Elasticsearch(options) => elasticsearch::run(global, &options).await,
         Command::Init(options) => init::run(global, &options).await,
         Command::Inspect => inspect::run(global).await,
     }

@@ -8,14 +8,17 @@
 
 mod client;
 mod direct;
+pub(crate) mod elasticsearch;
 mod error;
 mod given;
 mod keys;
 mod kinds;
 mod mark;
+mod names;
 mod ndjson;
 mod table;
 
+use std::any::Any;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,7 +82,7 @@ pub struct Refused {
 }
 
 /// Settings of one sink that were understood; nothing is opened yet.
-pub trait Plan: fmt::Debug + Send + Sync {
+pub trait Plan: Any + fmt::Debug + Send + Sync {
     /// Opens it. Files are opened; nothing is sent.
     ///
     /// # Errors

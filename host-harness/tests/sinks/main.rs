@@ -9,5 +9,6 @@
 )]
 
 mod conformance;
+mod elasticsearch;
 mod http_receiver;
 mod ndjson;
