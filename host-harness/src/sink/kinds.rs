@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Given, Plan, SetupError, SinkKey, elasticsearch, ndjson};
+use super::{Given, Plan, SetupError, SinkKey, elasticsearch, ndjson, object_store};
 
 /// One kind of sink.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Promise {
 }
 
 /// All of them, in the order of the documentation.
-pub const KINDS: &[&Kind] = &[&ndjson::KIND, &elasticsearch::KIND];
+pub const KINDS: &[&Kind] = &[&ndjson::KIND, &elasticsearch::KIND, &object_store::KIND];
 
 /// The kind of this name.
 pub(super) fn of_name(name: &str) -> Option<&'static Kind> {

@@ -12,3 +12,4 @@ mod conformance;
 mod elasticsearch;
 mod http_receiver;
 mod ndjson;
+mod object_store;
