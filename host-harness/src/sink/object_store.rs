@@ -33,7 +33,8 @@ const SIDE_BY_SIDE: usize = 4;
 const TOLD: usize = 300;
 const GZIP: &str = "gzip";
 /// What to do where the store wants another key, right or name.
-const REMEDY: &str = "see that the bucket is there, and that the credentials hold and may write objects below the prefix";
+const REMEDY: &str =
+    "see that the bucket is there, and that the credentials hold and may write objects below the prefix";
 
 /// What stores say where the bucket or the credentials are wrong, and the library passes on as it is.
 const WRONG: &[&str] = &[
@@ -53,8 +54,18 @@ pub(in crate::sink) const KIND: Kind = Kind {
     about: "Objects of lines of JSON, to S3 and what speaks its language, Google Cloud Storage, or Azure Blob Storage.",
     keys: &[
         &[
-            SinkKey::new(place::REGION, ValueKind::Text, "", "Region of the bucket, for S3. Absent: AWS_REGION, else us-east-1."),
-            SinkKey::new(place::ENDPOINT, ValueKind::Text, "", "Address of the store, where it is not the provider's own, as MinIO."),
+            SinkKey::new(
+                place::REGION,
+                ValueKind::Text,
+                "",
+                "Region of the bucket, for S3. Absent: AWS_REGION, else us-east-1.",
+            ),
+            SinkKey::new(
+                place::ENDPOINT,
+                ValueKind::Text,
+                "",
+                "Address of the store, where it is not the provider's own, as MinIO.",
+            ),
             SinkKey::new(
                 place::ACCESS_KEY_ID,
                 ValueKind::Text,
@@ -69,7 +80,12 @@ pub(in crate::sink) const KIND: Kind = Kind {
                 "",
                 "File with the key of a service account, for Google Cloud Storage. Absent: GOOGLE_SERVICE_ACCOUNT, or the machine's.",
             ),
-            SinkKey::new(place::ACCOUNT, ValueKind::Text, "", "Storage account, for Azure. Absent: AZURE_STORAGE_ACCOUNT_NAME."),
+            SinkKey::new(
+                place::ACCOUNT,
+                ValueKind::Text,
+                "",
+                "Storage account, for Azure. Absent: AZURE_STORAGE_ACCOUNT_NAME.",
+            ),
             SinkKey::new(
                 place::ACCOUNT_KEY,
                 ValueKind::Secret,
@@ -115,7 +131,8 @@ impl StorePlan {
     fn put<'a>(&'a self, place: &'a str, object: Object<'a>) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move {
             let path = object.path(&self.prefix, place, self.gzip);
-            let bytes = object.bytes(self.gzip).map_err(|error| SendError::later(format!("cannot compress: {error}")))?;
+            let bytes =
+                object.bytes(self.gzip).map_err(|error| SendError::later(format!("cannot compress: {error}")))?;
             self.store.put(&path, bytes.into()).await.map(drop).map_err(|error| refusal(&error))
         })
     }
@@ -162,10 +179,13 @@ impl Sink for StorePlan {
     fn probe(&self) -> BoxFuture<'_, Result<String, SendError>> {
         Box::pin(async {
             match self.store.list(Some(&self.prefix)).next().await {
-                None | Some(Ok(_)) => Ok("the bucket answers; whether it may be written is seen with the first events".to_owned()),
+                None | Some(Ok(_)) => {
+                    Ok("the bucket answers; whether it may be written is seen with the first events".to_owned())
+                }
                 // Keys that may only write are as they should be.
                 Some(Err(error)) if MAY_NOT_LIST.iter().any(|code| error.to_string().contains(code)) => {
-                    Ok("the bucket may not be listed, which is not needed; writing is seen with the first events".to_owned())
+                    Ok("the bucket may not be listed, which is not needed; writing is seen with the first events"
+                        .to_owned())
                 }
                 Some(Err(error)) => Err(refusal(&error)),
             }

@@ -26,11 +26,17 @@ pub(crate) fn template(flavour: Flavour, patterns: &[String], data_streams: bool
         // It takes no parameters in all versions that have it.
         Flavour::OpenSearch => json!({"type": "flat_object"}),
     };
+    let settings = match flavour {
+        // Else names that begin with `logs-` get the mode in which the document may be put together anew from its fields.
+        Flavour::Elasticsearch => json!({"index": {"mode": "standard"}}),
+        Flavour::OpenSearch => json!({}),
+    };
     let text = json!({"type": "keyword", "ignore_above": 1024});
     let mut template = json!({
         "index_patterns": patterns,
         "priority": PRIORITY,
         "template": {
+            "settings": settings,
             "mappings": {
                 "dynamic_templates": [{"texts": {"match_mapping_type": "string", "mapping": text}}],
                 "properties": {
@@ -43,12 +49,8 @@ pub(crate) fn template(flavour: Flavour, patterns: &[String], data_streams: bool
         },
         "_meta": {"description": "Events of webex-collector: `data` is the item as it came, in one field"},
     });
-    if flavour == Flavour::Elasticsearch {
-        // Else names that begin with `logs-` get the mode in which the document may be put together anew from its fields.
-        template["template"]["settings"] = json!({"index": {"mode": "standard"}});
-    }
-    if data_streams {
-        template["data_stream"] = json!({});
+    if let Some(template) = template.as_object_mut().filter(|_| data_streams) {
+        template.insert("data_stream".to_owned(), json!({}));
     }
     template
 }
@@ -66,7 +68,7 @@ mod tests {
         assert_eq!(elastic["data_stream"], json!({}));
         let open = template(Flavour::OpenSearch, &patterns, false);
         assert_eq!(open["template"]["mappings"]["properties"]["data"], json!({"type": "flat_object"}));
-        assert!(open.get("data_stream").is_none() && open["template"].get("settings").is_none());
+        assert!(open.get("data_stream").is_none() && open["template"]["settings"] == json!({}));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use ::object_store::ClientOptions;
-use ::object_store::client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService};
+use ::object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
 use futures::future::BoxFuture;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};

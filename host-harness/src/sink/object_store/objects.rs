@@ -90,7 +90,8 @@ mod tests {
             event("a/../b", None, "{}"),
         ];
         let objects = of(&events);
-        let paths: Vec<String> = objects.iter().map(|object| object.path(&Path::from("a/b"), "p", true).to_string()).collect();
+        let paths: Vec<String> =
+            objects.iter().map(|object| object.path(&Path::from("a/b"), "p", true).to_string()).collect();
         assert_eq!(
             paths,
             [
@@ -101,6 +102,9 @@ mod tests {
             ]
         );
         assert_eq!(objects[2].bytes(false).unwrap(), b"2\n1\n");
-        assert_eq!(objects[2].path(&Path::default(), "p", false).as_ref(), "stream=events/date=2025-11-28/hour=03/p.ndjson");
+        assert_eq!(
+            objects[2].path(&Path::default(), "p", false).as_ref(),
+            "stream=events/date=2025-11-28/hour=03/p.ndjson"
+        );
     }
 }

@@ -73,7 +73,11 @@ fn s3(given: &Given, url: &str, way: Way) -> Result<Arc<dyn ObjectStore>, SetupE
 }
 
 fn gcs(given: &Given, url: &str, way: Way) -> Result<Arc<dyn ObjectStore>, SetupError> {
-    only(given, "Google Cloud Storage", &[REGION, ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN, ACCOUNT, ACCOUNT_KEY])?;
+    only(
+        given,
+        "Google Cloud Storage",
+        &[REGION, ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN, ACCOUNT, ACCOUNT_KEY],
+    )?;
     let mut store = GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(once()).with_http_connector(way);
     if let Some(endpoint) = endpoint(given)? {
         store = store.with_base_url(&endpoint);
@@ -148,7 +152,12 @@ mod tests {
             ("https://bucket.s3.eu-central-1.amazonaws.com/a", &[], "AmazonS3(bucket)", "a"),
             ("gs://bucket", &[], "GoogleCloudStorage(bucket)", ""),
             ("az://container/a", &azure, "MicrosoftAzure { account: acc, container: container }", "a"),
-            ("https://acc.blob.core.windows.net/container/a", &azure[1..], "MicrosoftAzure { account: acc, container: container }", "a"),
+            (
+                "https://acc.blob.core.windows.net/container/a",
+                &azure[1..],
+                "MicrosoftAzure { account: acc, container: container }",
+                "a",
+            ),
         ] {
             let place = place(url, own).map_err(|error| format!("{url}: {error}")).unwrap();
             assert_eq!((place.store.to_string().as_str(), place.prefix.as_ref()), (store, prefix), "{url}");
@@ -157,10 +166,14 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_and_keys_of_another_store_are_refused() {
-        for url in ["bucket", "ftp://bucket", "file:///tmp/a", "http://minio:9000/bucket", "s3://k:s@bucket/a", "s3://b/a?x=1"] {
+        for url in
+            ["bucket", "ftp://bucket", "file:///tmp/a", "http://minio:9000/bucket", "s3://k:s@bucket/a", "s3://b/a?x=1"]
+        {
             assert_eq!(place(url, &[]).map(|_| ()).unwrap_err().key, URL, "{url}");
         }
-        for (url, key) in [("s3://b", ACCOUNT), ("gs://b", REGION), ("az://b", SESSION_TOKEN), ("s3://b", ACCESS_KEY_ID)] {
+        for (url, key) in
+            [("s3://b", ACCOUNT), ("gs://b", REGION), ("az://b", SESSION_TOKEN), ("s3://b", ACCESS_KEY_ID)]
+        {
             assert_eq!(place(url, &[(key, text("x"))]).map(|_| ()).unwrap_err().key, key, "{url}");
         }
     }

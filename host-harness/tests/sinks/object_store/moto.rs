@@ -22,7 +22,8 @@ const SERVER: &str = "import sys\nfrom moto.server import ThreadedMotoServer as 
                       server = Server(ip_address='127.0.0.1', port=0, verbose=False)\nserver.start()\n\
                       print(server.get_host_and_port()[1], flush=True)\nsys.stdin.read()\nserver.stop()";
 /// Whose buckets they are; signatures are not looked at.
-const KEY: &str = "AWS4-HMAC-SHA256 Credential=AKIATEST/20250101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+const KEY: &str =
+    "AWS4-HMAC-SHA256 Credential=AKIATEST/20250101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
 const SLOW: Duration = Duration::from_millis(100);
 
 /// The server.
