@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::dead_letters::{DeadLetter, DeadLetters};
 use super::gate::Gate;
+use super::part::Part;
 use super::{Condition, HEALTH_STREAM, OpenSink, Standing};
 use crate::durable::DurableError;
 use crate::log::{Level, Log};
@@ -40,18 +41,6 @@ pub(super) struct Courier {
     standing: watch::Sender<Standing>,
     stop: Stop,
     log: Log,
-}
-
-/// Which part of a piece: the whole one, and from then on each that is sent by itself because the receiver took another.
-#[derive(Clone, Copy, Default)]
-struct Part(usize);
-
-impl Part {
-    /// The name of the place where it begins; that of a whole piece is the same in each run.
-    fn place(self, spool: &str, sink: &str, from: &Position) -> String {
-        let part = if self.0 == 0 { String::new() } else { format!("-{}", self.0) };
-        format!("{sink}-{spool}-{:020}-{:010}{part}", from.entry, from.offset)
-    }
 }
 
 /// What is there to be sent.
@@ -438,16 +427,4 @@ impl Courier {
 
 fn now() -> i64 {
     Utc::now().timestamp_millis()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_is_named_by_where_it_begins_and_a_part_of_it_by_its_number() {
-        let from = Position { entry: 42, offset: 7, ..Position::default() };
-        assert_eq!(Part(0).place("0123456789abcdef", "s3", &from), "s3-0123456789abcdef-00000000000000000042-0000000007");
-        assert_eq!(Part(2).place("0123456789abcdef", "s3", &from), "s3-0123456789abcdef-00000000000000000042-0000000007-2");
-    }
 }

@@ -63,6 +63,9 @@ pub(crate) struct Document {
     order: usize,
 }
 
+/// The members of an object, as they stand there.
+type Members = Vec<(String, Box<RawValue>)>;
+
 /// An error of a whole request or an item.
 type Failure = (StatusCode, &'static str, String);
 
@@ -359,7 +362,7 @@ fn action(line: &str, number: usize) -> Result<Action, Failure> {
 }
 
 /// The members of an object, as they stand there; none where it is no object.
-fn members(text: &str) -> Result<Option<Vec<(String, Box<RawValue>)>>, Failure> {
+fn members(text: &str) -> Result<Option<Members>, Failure> {
     struct Pairs(Vec<(String, Box<RawValue>)>);
     impl<'de> serde::Deserialize<'de> for Pairs {
         fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
