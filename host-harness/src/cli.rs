@@ -6,6 +6,7 @@ mod commands;
 mod component;
 mod deadletter;
 mod demo;
+mod elasticsearch;
 mod error;
 mod harden;
 mod heap;
@@ -92,6 +93,8 @@ enum Command {
     Spool(spool::Options),
     /// Look at settings, sign-ins, streams, state and sinks
     Check,
+    /// Prepare an Elasticsearch or OpenSearch for the events
+    Elasticsearch(elasticsearch::Options),
     /// Write a commented settings file
     Init(init::Options),
     /// Show what the component imports, exports and needs
@@ -163,6 +166,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::DeadLetter(options) => deadletter::run(global, options).await,
         Command::Spool(options) => spool::run(global, options).await,
         Command::Check => check::run(global).await,
+        Command::Elasticsearch(options) => elasticsearch::run(global, &options).await,
         Command::Init(options) => init::run(global, &options).await,
         Command::Inspect => inspect::run(global).await,
     }

@@ -7,6 +7,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | [`one`] | one courier: what is under way, and what comes after an answer |
+//! | [`part`] | by what name a send goes out, where a sink wants one |
 //! | [`gate`] | when to try again |
 //! | [`dead_letters`] | events that a receiver has refused |
 //! | [`standing`] | how each stands, for people |
@@ -14,6 +15,7 @@
 mod dead_letters;
 mod gate;
 mod one;
+mod part;
 mod standing;
 
 use std::path::Path;

@@ -8,6 +8,7 @@
 
 mod client;
 mod direct;
+pub(crate) mod elasticsearch;
 mod error;
 mod given;
 mod keys;
@@ -15,10 +16,12 @@ mod kinds;
 mod mark;
 mod names;
 mod ndjson;
+mod object_store;
 mod splunk_hec;
 mod syslog;
 mod table;
 
+use std::any::Any;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,6 +68,19 @@ pub trait Sink: Send + Sync {
     /// Sends these events, of which there is one at least, and returns when the receiver has them for good by its own rules.
     fn send<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<Receipt, SendError>>;
 
+    /// Whether what came together is kept together under a name, by [`send_at`](Self::send_at).
+    fn keeps_places(&self) -> bool {
+        false
+    }
+
+    /// Sends these events, which begin at this place of the spool. A repeat of a send that nobody acknowledged begins at the same
+    /// place, with at least the same events, as long as one send is under way at a time and the sink's settings stay the same. So
+    /// what is stored under the place's name is replaced by the repeat, and nothing is there twice.
+    fn send_at<'a>(&'a self, place: &'a str, events: &'a [Event]) -> BoxFuture<'a, Result<Receipt, SendError>> {
+        let _ = place;
+        self.send(events)
+    }
+
     /// Asks the receiver whether it would take events, without leaving any; a sentence for `check` about what was found.
     fn probe(&self) -> BoxFuture<'_, Result<String, SendError>>;
 
@@ -105,7 +121,7 @@ pub struct Refused {
 }
 
 /// Settings of one sink that were understood; nothing is opened yet.
-pub trait Plan: fmt::Debug + Send + Sync {
+pub trait Plan: Any + fmt::Debug + Send + Sync {
     /// Opens it. Files are opened; nothing is sent.
     ///
     /// # Errors

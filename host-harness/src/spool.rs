@@ -3,6 +3,7 @@
 //! ```text
 //! <state_dir>/spool/00000000000000000042.batch   a batch: its last-run, then its events (spool/entry.rs)
 //!                   <sink>.position.json          up to where a sink has acknowledged (spool/position.rs)
+//!                   id                            what tells it from other spools, where a sink needs that
 //! ```
 //!
 //! A batch that is here counts as stored: its last-run is in it, so a start after a crash that came between the two takes it up
@@ -20,6 +21,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -32,6 +35,8 @@ pub use position::Position;
 
 /// The folder in a tenant's state.
 const FOLDER: &str = "spool";
+/// What tells it from other spools.
+const ID: &str = "id";
 /// How the name of a batch ends.
 const BATCH: &str = "batch";
 
@@ -131,6 +136,23 @@ impl Spool {
         }
         let stored = watch::Sender::new(inner.next);
         Ok(Self { folder, max_bytes, inner: Mutex::new(inner), stored })
+    }
+
+    /// A text of 16 letters that no other spool has; made when it is asked for first.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn id(&self) -> Result<String, DurableError> {
+        let path = self.folder.join(ID);
+        match fs::read_to_string(&path) {
+            Ok(id) if is_id(&id) => return Ok(id),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(DurableError::io("read", &path)(error)),
+        }
+        let id = format!("{:016x}", SmallRng::from_os_rng().random::<u64>());
+        durable::replace(&path, id.as_bytes())?;
+        Ok(id)
     }
 
     /// Whether something waits in the spool below `state_dir`, by a look at the folder.
@@ -316,6 +338,11 @@ impl Spool {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether it can be a part of a name.
+fn is_id(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl Inner {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::dead_letters::{DeadLetter, DeadLetters};
 use super::gate::Gate;
+use super::part::Part;
 use super::{Condition, HEALTH_STREAM, OpenSink, Standing};
 use crate::durable::DurableError;
 use crate::log::{Level, Log};
@@ -30,6 +31,8 @@ pub(super) struct Courier {
     open: OpenSink,
     tenant: Option<Mark>,
     spool: Arc<Spool>,
+    /// What tells places of this spool from those of others, where the sink keeps places.
+    spool_id: Option<String>,
     dead_letters: DeadLetters,
     gate: Gate,
     /// Events in a row that were refused, none taken in between.
@@ -80,7 +83,8 @@ impl Courier {
         });
         let watched = standing.subscribe();
         let (gate, refused) = (Gate::default(), AtomicUsize::new(0));
-        Ok((Self { open, tenant, spool, dead_letters, gate, refused, standing, stop, log }, watched))
+        let spool_id = if open.sink.keeps_places() { Some(spool.id()?) } else { None };
+        Ok((Self { open, tenant, spool, spool_id, dead_letters, gate, refused, standing, stop, log }, watched))
     }
 
     /// Goes on until it is asked to end; what is under way then comes to its end.
@@ -93,8 +97,8 @@ impl Courier {
             while under_way.len() < courier.batching().side_by_side && !courier.stop.is_requested() {
                 match courier.find(&next).await {
                     Found::Piece(piece) => {
-                        next = piece.end.clone();
-                        under_way.push_back(Box::pin(Arc::clone(&courier).deliver(piece)));
+                        let from = std::mem::replace(&mut next, piece.end.clone());
+                        under_way.push_back(Box::pin(Arc::clone(&courier).deliver(from, piece)));
                     }
                     Found::Early(until) => {
                         wait = Some(until);
@@ -183,7 +187,7 @@ impl Courier {
     }
 
     /// Sends a piece until nothing of it is left to be sent. None: it was asked to end before.
-    async fn deliver(self: Arc<Self>, piece: Piece) -> Option<Done> {
+    async fn deliver(self: Arc<Self>, from: Position, piece: Piece) -> Option<Done> {
         let Piece { events, damaged, end, .. } = piece;
         let passed = u64::try_from(events.len() + damaged.len()).unwrap_or(u64::MAX);
         let mut done = Done { end, acknowledged: 0, known: 0, passed };
@@ -201,26 +205,31 @@ impl Courier {
             })
             .collect();
         self.bury(damaged).await?;
-        let mut open: VecDeque<Vec<Event>> = VecDeque::new();
+        let mut open: VecDeque<(Part, Vec<Event>)> = VecDeque::new();
+        let mut parts = 0..;
+        let mut part = || parts.next().map(Part).unwrap_or_default();
         if !events.is_empty() {
-            open.push_back(self.marked(events));
+            open.push_back((part(), self.marked(events)));
         }
-        while let Some(events) = open.pop_front() {
+        while let Some((of, events)) = open.pop_front() {
             let turn = self.gate.pass(&self.stop).await?;
-            let answer = self.open.sink.send(&events).await;
+            let answer = match &self.spool_id {
+                Some(spool) => self.open.sink.send_at(&of.place(spool, self.name(), &from), &events).await,
+                None => self.open.sink.send(&events).await,
+            };
             drop(turn);
             match answer {
                 Ok(receipt) => {
                     if let Some(again) = self.acknowledged(events, receipt, &mut done).await? {
-                        open.push_front(again);
+                        open.push_front((part(), again));
                     }
                 }
                 Err(SendError::Unfit { reason }) if events.len() > 1 => {
                     self.tell(Level::Debug, "sink-unfit", &format!("{}: {reason}; sent in halves", self.name()));
                     let mut first = events;
                     let second = first.split_off(first.len() / 2);
-                    open.push_front(second);
-                    open.push_front(first);
+                    open.push_front((part(), second));
+                    open.push_front((part(), first));
                 }
                 Err(SendError::Unfit { reason }) => {
                     let is_believed = self.refused.fetch_add(1, Ordering::Relaxed) < self.batching().max_refused;
@@ -233,17 +242,17 @@ impl Courier {
                              `max_refused`",
                             self.batching().max_refused
                         ));
-                        open.push_front(events);
+                        open.push_front((of, events));
                     }
                 }
                 Err(SendError::Later { reason, after }) => {
                     self.gate.failed(after);
                     self.failing(&reason);
-                    open.push_front(events);
+                    open.push_front((of, events));
                 }
                 Err(error @ SendError::Closed { .. }) => {
                     self.close(&error.to_string());
-                    open.push_front(events);
+                    open.push_front((of, events));
                 }
             }
         }

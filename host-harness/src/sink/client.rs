@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use std::io::Write as _;
 use tokio::sync::OnceCell;
@@ -245,6 +245,16 @@ impl Client {
         for (name, value) in headers {
             fields.insert(name.clone(), value.clone());
         }
+        let (head, body) = self.exchange(request).await?.into_parts();
+        let retry_after = head.headers.get(RETRY_AFTER).and_then(retry_after);
+        Ok(Answer { status: head.status, retry_after, body })
+    }
+
+    /// Makes a request to whatever address it holds; its answer is read whole.
+    ///
+    /// # Errors
+    /// No whole answer came.
+    pub(super) async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, SendError> {
         let client = self.client().await?;
         let answer = tokio::time::timeout(self.endpoint.timeout, async {
             let answer = client.request(request).await.map_err(|error| {
@@ -253,10 +263,8 @@ impl Client {
             })?;
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body =
-                body.map_err(|error| SendError::later(format!("the answer broke off: {}", net::cause(&*error))))?;
-            let retry_after = head.headers.get(RETRY_AFTER).and_then(retry_after);
-            Ok(Answer { status: head.status, retry_after, body: body.to_bytes() })
+            let body = body.map_err(|error| SendError::later(format!("the answer broke off: {}", net::cause(&*error))))?;
+            Ok(Response::from_parts(head, body.to_bytes()))
         });
         answer.await.unwrap_or_else(|_| Err(SendError::later("no answer in time")))
     }

@@ -46,6 +46,18 @@ impl PerStream {
     }
 }
 
+impl PerStream {
+    /// All texts that were given.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().chain(self.named.values()).map(String::as_str)
+    }
+
+    /// Whether there is one for every stream.
+    pub fn is_for_all(&self) -> bool {
+        self.all.is_some()
+    }
+}
+
 impl Given {
     /// These, of a file in this folder.
     pub fn new(values: BTreeMap<&'static str, Value>, folder: PathBuf) -> Self {

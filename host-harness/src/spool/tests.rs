@@ -43,6 +43,18 @@ fn ids(range: std::ops::Range<usize>) -> Vec<String> {
 }
 
 #[test]
+fn a_spool_has_an_id_of_its_own_that_stays() {
+    let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let id = |folder: &std::path::Path| Spool::open(folder, 1 << 30).unwrap().id().unwrap();
+    let first = id(one.path());
+    assert_eq!(first.len(), 16);
+    assert_eq!(id(one.path()), first);
+    assert_ne!(id(other.path()), first);
+    std::fs::write(one.path().join("spool/id"), "../../x").unwrap();
+    assert_ne!(id(one.path()), "../../x", "one that was damaged is made anew");
+}
+
+#[test]
 fn what_was_put_is_read_in_order_whatever_the_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());

@@ -9,7 +9,9 @@
 )]
 
 mod conformance;
+mod elasticsearch;
 mod http_receiver;
 mod ndjson;
+mod object_store;
 mod splunk_hec;
 mod syslog;

@@ -141,7 +141,8 @@ async fn a_splunk_that_is_started_again_does_not_acknowledge_what_it_has_lost() 
     // What was in memory is lost. The next request gets the number of one that waits, is indexed at once, and its number is
     // asked for before it has arrived.
     hec.splunk().start_again(Duration::from_millis(1_500));
-    couriers.spool().put(&(600..800).map(event).collect::<Vec<_>>(), None, None).unwrap();
+    let more: Vec<Event> = (600..800).map(event).collect();
+    couriers.spool().put(&more.iter().map(Event::as_read).collect::<Vec<_>>(), None, None).unwrap();
     couriers.drained(Duration::from_secs(60), &Stop::new()).await.unwrap();
     couriers.end().await;
     place.store(800..2_000);
