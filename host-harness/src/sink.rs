@@ -10,6 +10,7 @@ mod client;
 mod direct;
 mod error;
 mod given;
+mod kafka;
 mod keys;
 mod kinds;
 mod mark;

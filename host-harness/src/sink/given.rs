@@ -1,6 +1,6 @@
 //! The values of one table `[[sink]]`, which a kind of sink reads its settings from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -43,6 +43,12 @@ impl PerStream {
     /// What was given for this stream, or for all.
     pub fn of(&self, stream: &str) -> Option<&str> {
         self.named.get(stream).or(self.all.as_ref()).map(String::as_str)
+    }
+
+    /// All that were given, each once.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let texts: BTreeSet<&str> = self.all.iter().chain(self.named.values()).map(String::as_str).collect();
+        texts.into_iter()
     }
 }
 

@@ -10,4 +10,6 @@
 
 mod conformance;
 mod http_receiver;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod ndjson;
