@@ -91,6 +91,7 @@ impl Sink for PipeSink {
                 None => self.open()?,
             };
             let mut lines = std::mem::take(&mut open.rest);
+            let begun = lines.len();
             for event in events {
                 put_line(&mut lines, event, None);
                 lines.push(b'\n');
@@ -105,7 +106,7 @@ impl Sink for PipeSink {
                 }
                 Err(Stopped::Gone(error)) => Err(self.later(&error.to_string())),
                 Err(Stopped::Full(taken)) => {
-                    open.rest = rest_of_line(&lines, taken).to_vec();
+                    open.rest = rest_of_line(&lines, begun, taken).to_vec();
                     *slot = Some(open);
                     Err(self.later("the reader of the pipe reads nothing"))
                 }
@@ -121,8 +122,12 @@ impl Sink for PipeSink {
     }
 }
 
-/// What is left of the line that byte `taken` is in; nothing, where a line begins there.
-fn rest_of_line(lines: &[u8], taken: usize) -> &[u8] {
+/// What is left of the line that byte `taken` is in; nothing, where a line begins there. Up to byte `begun` they are the rest of a
+/// line already.
+fn rest_of_line(lines: &[u8], begun: usize, taken: usize) -> &[u8] {
+    if let Some(rest) = lines.get(taken..begun) {
+        return rest;
+    }
     let (before, rest) = lines.split_at_checked(taken).unwrap_or((lines, &[]));
     if before.last().is_none_or(|byte| *byte == b'\n') {
         return &[];
@@ -226,7 +231,10 @@ mod tests {
     #[test]
     fn the_rest_of_a_line_ends_with_its_break() {
         for (taken, rest) in [(0, ""), (1, "b\n"), (2, "\n"), (3, ""), (4, "d\n"), (6, "")] {
-            assert_eq!(rest_of_line(b"ab\ncd\n", taken), rest.as_bytes(), "{taken}");
+            assert_eq!(rest_of_line(b"ab\ncd\n", 0, taken), rest.as_bytes(), "{taken}");
+        }
+        for (taken, rest) in [(0, "b\n"), (1, "\n"), (2, ""), (3, "d\n")] {
+            assert_eq!(rest_of_line(b"b\ncd\n", 2, taken), rest.as_bytes(), "{taken}, of a line that was begun before");
         }
     }
 }
