@@ -11,6 +11,7 @@ mod direct;
 pub(crate) mod elasticsearch;
 mod error;
 mod given;
+mod kafka;
 mod keys;
 mod kinds;
 mod mark;

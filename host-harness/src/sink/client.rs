@@ -263,7 +263,8 @@ impl Client {
             })?;
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body = body.map_err(|error| SendError::later(format!("the answer broke off: {}", net::cause(&*error))))?;
+            let body =
+                body.map_err(|error| SendError::later(format!("the answer broke off: {}", net::cause(&*error))))?;
             Ok(Response::from_parts(head, body.to_bytes()))
         });
         answer.await.unwrap_or_else(|_| Err(SendError::later("no answer in time")))

@@ -1,6 +1,6 @@
 //! The values of one table `[[sink]]`, which a kind of sink reads its settings from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -44,12 +44,11 @@ impl PerStream {
     pub fn of(&self, stream: &str) -> Option<&str> {
         self.named.get(stream).or(self.all.as_ref()).map(String::as_str)
     }
-}
 
-impl PerStream {
-    /// All texts that were given.
+    /// All that were given, each once.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.all.iter().chain(self.named.values()).map(String::as_str)
+        let texts: BTreeSet<&str> = self.all.iter().chain(self.named.values()).map(String::as_str).collect();
+        texts.into_iter()
     }
 
     /// Whether there is one for every stream.

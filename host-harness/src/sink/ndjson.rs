@@ -1,4 +1,13 @@
-//! Bodies, one a line, to a file or to standard output.
+//! Bodies, one a line, to a file, to standard output or into a named pipe.
+//!
+//! A single file, and standard output, are written directly ([`Ndjson`]); all else goes through the spool:
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | [`series`] | a file that may be packed and put away, and what a crash leaves of it |
+//! | [`packing`] | members of gzip and zstd, and where the last whole one ends |
+//! | [`names`] | names of files that were put away |
+//! | [`pipe`] | a named pipe |
 //!
 //! A file is only appended to. What a killed process left of a line is cut at the next start: it belongs to a batch that was
 //! not acknowledged, and comes again whole. A batch that does not fit on the disk is cut back too. Whole lines are never cut:
@@ -7,7 +16,14 @@
 //! Many tenants may [share](Ndjson::share) a file: each writes whole batches, one after the other, and knows only its own lines.
 
 mod again;
-mod file;
+mod expected;
+mod names;
+mod packing;
+#[cfg(unix)]
+mod pipe;
+mod plan;
+mod series;
+mod spooled;
 
 use std::borrow::Borrow;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -18,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Mark, Mended, SinkError};
 use crate::runtime::{Bundle, Event};
 use again::Again;
-pub(super) use file::{KIND, NdjsonPlan};
+pub(super) use plan::{KIND, NdjsonPlan};
 
 /// Bytes that are gathered before they are written: few system calls, little memory.
 const CHUNK: usize = 256 * 1024;
@@ -260,6 +276,16 @@ fn write_lines<B: Borrow<Bundle>>(
         }
     }
     to.write_all(&lines)
+}
+
+/// Bodies of events that were read from the spool, each with its line break.
+fn lines(events: &[super::Event]) -> String {
+    let mut lines = String::with_capacity(events.iter().map(|event| event.body.len() + 1).sum());
+    for event in events {
+        lines.push_str(&event.body);
+        lines.push('\n');
+    }
+    lines
 }
 
 /// A body as it is written, without its line break.

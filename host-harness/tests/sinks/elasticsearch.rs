@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use host_harness::courier::Condition;
 use host_harness::sink::Event;
-use host_harness::spool::Spool;
 use host_harness::stop::Stop;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};

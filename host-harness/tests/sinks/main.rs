@@ -11,6 +11,8 @@
 mod conformance;
 mod elasticsearch;
 mod http_receiver;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod ndjson;
 mod object_store;
 mod splunk_hec;

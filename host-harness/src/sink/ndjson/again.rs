@@ -14,7 +14,12 @@ const MAX_LINES: usize = 300_000;
 const MAX_BYTES: u64 = 64 << 20;
 
 /// A line, without its break.
-type Line = [u8; 32];
+pub(super) type Line = [u8; 32];
+
+/// The same of a line in memory.
+pub(super) fn line(text: &[u8]) -> Line {
+    Sha256::digest(text).into()
+}
 
 /// The lines, by their SHA-256: an event that is told apart from another by a byte is never taken for it.
 #[derive(Debug, Default)]
@@ -54,7 +59,7 @@ impl Again {
 
     /// Whether the line stands in the file already. Says so once for each.
     pub(super) fn take(&mut self, line: &[u8]) -> bool {
-        !self.lines.is_empty() && self.lines.remove(&Line::from(Sha256::digest(line)))
+        !self.lines.is_empty() && self.lines.remove(&self::line(line))
     }
 
     /// Whether lines are left once these are taken, and worth looking for at the next start of a file with this length.
@@ -63,13 +68,13 @@ impl Again {
             return false;
         }
         let taken: HashSet<Line> =
-            lines.map(|line| Line::from(Sha256::digest(line))).filter(|line| self.lines.contains(line)).collect();
+            lines.map(|line| self::line(line.as_ref())).filter(|line| self.lines.contains(line)).collect();
         taken.len() < self.lines.len()
     }
 }
 
 /// The next whole line, however long, in bounded memory; none at the end, or where only a piece of a line is left.
-fn next_line(text: &mut impl BufRead) -> io::Result<Option<Line>> {
+pub(super) fn next_line(text: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut hash = Sha256::new();
     loop {
         let piece = text.fill_buf()?;

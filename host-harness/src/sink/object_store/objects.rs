@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-
 /// What Hive, and with it most that reads such folders, takes for "no value".
 const NONE: &str = "__HIVE_DEFAULT_PARTITION__";
 const HOUR_MS: i64 = 3_600_000;
