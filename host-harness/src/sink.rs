@@ -9,12 +9,17 @@
 mod client;
 mod direct;
 mod error;
+mod fit;
 mod given;
+mod http;
 mod keys;
 mod kinds;
 mod mark;
+mod names;
 mod ndjson;
+mod sentinel;
 mod table;
+mod xsiam;
 
 use std::fmt;
 use std::path::Path;

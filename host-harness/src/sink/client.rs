@@ -16,6 +16,7 @@ use url::Url;
 use super::{Given, SendError, SetupError, SinkError, SinkKey, ValueKind};
 use crate::log::Log;
 use crate::net::{self, OperatorClient, Proxy, Trust, WayOut};
+use crate::secrets::Secret;
 
 /// Bytes of an answer that are read: the answer to a bulk request names each event.
 const MAX_ANSWER: usize = 32 << 20;
@@ -42,7 +43,11 @@ const GZIP: &str = "gzip";
 
 /// The keys of every sink over HTTP.
 pub(super) const KEYS: &[SinkKey] = &[
-    SinkKey::needed(URL, ValueKind::Text, "Address of the receiver. Plain http only to this machine or a network that is trusted."),
+    SinkKey::needed(
+        URL,
+        ValueKind::Text,
+        "Address of the receiver. Plain http only to this machine or a network that is trusted.",
+    ),
     SinkKey::new(GZIP, ValueKind::Boolean, "true", "Compress what is sent."),
     SinkKey::new(TIMEOUT_KEY, ValueKind::Duration, "\"60s\"", "How long the receiver may take for an answer."),
     SinkKey::new(CA_FILE, ValueKind::Path, "", "PEM file of authorities to believe besides this machine's."),
@@ -172,9 +177,10 @@ impl Answer {
             | StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::PROXY_AUTHENTICATION_REQUIRED => SendError::closed(reason, remedy),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS | StatusCode::LOCKED => {
-                SendError::Later { reason, after: self.retry_after }
-            }
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::LOCKED => SendError::Later { reason, after: self.retry_after },
             status if status.is_client_error() => SendError::Unfit { reason },
             status if status.is_redirection() => {
                 SendError::closed(reason, "the receiver redirects; write the address that it redirects to as `url`")
@@ -202,7 +208,26 @@ impl Client {
     ///
     /// # Errors
     /// No whole answer came.
-    pub async fn post(&self, path: &str, headers: &[(HeaderName, HeaderValue)], body: Vec<u8>) -> Result<Answer, SendError> {
+    pub async fn post(
+        &self,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Vec<u8>,
+    ) -> Result<Answer, SendError> {
+        self.send(Method::POST, path, headers, body).await
+    }
+
+    /// The same with another method.
+    ///
+    /// # Errors
+    /// No whole answer came.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Vec<u8>,
+    ) -> Result<Answer, SendError> {
         let mut all: Vec<(HeaderName, HeaderValue)> = headers.to_vec();
         let body = if self.endpoint.gzip {
             all.push((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
@@ -210,7 +235,7 @@ impl Client {
         } else {
             body
         };
-        self.request(Method::POST, path, &all, body.into()).await
+        self.request(method, path, &all, body.into()).await
     }
 
     /// Makes a request as it is.
@@ -225,7 +250,8 @@ impl Client {
         body: Bytes,
     ) -> Result<Answer, SendError> {
         let url = format!("{}{path}", self.endpoint.base);
-        let uri = Uri::try_from(url).map_err(|_| SendError::closed("the address is not one", "mend `url` of the sink"))?;
+        let uri =
+            Uri::try_from(url).map_err(|_| SendError::closed("the address is not one", "mend `url` of the sink"))?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -242,7 +268,8 @@ impl Client {
             })?;
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body = body.map_err(|error| SendError::later(format!("the answer broke off: {}", net::cause(&*error))))?;
+            let body =
+                body.map_err(|error| SendError::later(format!("the answer broke off: {}", net::cause(&*error))))?;
             let retry_after = head.headers.get(RETRY_AFTER).and_then(retry_after);
             Ok(Answer { status: head.status, retry_after, body: body.to_bytes() })
         });
@@ -258,6 +285,17 @@ impl Client {
         });
         made.await.map_err(|error| SendError::closed(error.to_string(), "mend the TLS settings of the sink"))
     }
+}
+
+/// The value of a header with a secret in it, which no log shows.
+///
+/// # Errors
+/// It cannot stand in a header.
+pub(super) fn secret_header(key: &'static str, before: &str, secret: &Secret) -> Result<HeaderValue, SetupError> {
+    let value = HeaderValue::from_str(&format!("{before}{}", secret.expose().trim()));
+    let mut value = value.map_err(|_| SetupError::of(key, "it cannot stand in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl From<SetupError> for SinkError {

@@ -9,5 +9,9 @@
 )]
 
 mod conformance;
+mod http;
 mod http_receiver;
 mod ndjson;
+mod plain_client;
+mod sentinel;
+mod xsiam;
