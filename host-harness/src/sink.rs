@@ -17,6 +17,7 @@ mod kinds;
 mod mark;
 mod names;
 mod ndjson;
+mod otlp;
 mod sentinel;
 mod table;
 mod xsiam;
@@ -66,6 +67,9 @@ pub trait Sink: Send + Sync {
 pub struct Receipt {
     /// Events that it will never take, by their place among those that were sent, and why.
     pub refused: Vec<Refused>,
+    /// It has refused some of those in `refused` and has taken others, and does not say which. All of them are kept as dead letters,
+    /// and it is not believed to refuse everything.
+    pub is_in_doubt: bool,
     /// Events that it would take later, by their place.
     pub again: Vec<usize>,
     /// When to send these again at the earliest, if it said so.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Given, Plan, SetupError, SinkKey, http, ndjson, sentinel, xsiam};
+use super::{Given, Plan, SetupError, SinkKey, http, ndjson, otlp, sentinel, xsiam};
 
 /// One kind of sink.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Promise {
 }
 
 /// All of them, in the order of the documentation.
-pub const KINDS: &[&Kind] = &[&ndjson::KIND, &http::KIND, &xsiam::KIND, &sentinel::KIND];
+pub const KINDS: &[&Kind] = &[&ndjson::KIND, &otlp::KIND, &http::KIND, &xsiam::KIND, &sentinel::KIND];
 
 /// The kind of this name.
 pub(super) fn of_name(name: &str) -> Option<&'static Kind> {

@@ -4,3 +4,6 @@
 pub(super) const CORTEX_VENDOR: &str = "cisco";
 /// The product, likewise.
 pub(super) const CORTEX_PRODUCT: &str = "webex";
+
+/// Before the names of attributes and events in OpenTelemetry that are the product's own.
+pub(super) const OTEL_NAMESPACE: &str = "cisco.webex";

@@ -7,11 +7,13 @@
     clippy::indexing_slicing,
     reason = "tests fail by panicking"
 )]
+#![allow(clippy::result_large_err, reason = "a stand-in refuses with the answer itself")]
 
 mod conformance;
 mod http;
 mod http_receiver;
 mod ndjson;
+mod otlp;
 mod plain_client;
 mod sentinel;
 mod xsiam;
