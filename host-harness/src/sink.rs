@@ -10,7 +10,9 @@ mod client;
 mod direct;
 pub(crate) mod elasticsearch;
 mod error;
+mod fit;
 mod given;
+mod http;
 mod kafka;
 mod keys;
 mod kinds;
@@ -18,9 +20,12 @@ mod mark;
 mod names;
 mod ndjson;
 mod object_store;
+mod otlp;
+mod sentinel;
 mod splunk_hec;
 mod syslog;
 mod table;
+mod xsiam;
 
 use std::any::Any;
 use std::fmt;
@@ -104,6 +109,9 @@ pub trait Sink: Send + Sync {
 pub struct Receipt {
     /// Events that it will never take, by their place among those that were sent, and why.
     pub refused: Vec<Refused>,
+    /// It has refused some of those in `refused` and has taken others, and does not say which. All of them are kept as dead letters,
+    /// and it is not believed to refuse everything.
+    pub is_in_doubt: bool,
     /// Events that it would take later, by their place.
     pub again: Vec<usize>,
     /// When to send these again at the earliest, if it said so.

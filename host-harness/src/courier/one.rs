@@ -261,13 +261,13 @@ impl Courier {
 
     /// The receiver has answered. Returns what is to be sent again.
     async fn acknowledged(&self, events: Vec<Event>, receipt: Receipt, done: &mut Done) -> Option<Option<Vec<Event>>> {
-        let Receipt { refused, again, after, known } = receipt;
+        let Receipt { refused, is_in_doubt, again, after, known } = receipt;
         let count = events.len();
         let taken = count.saturating_sub(refused.len() + again.len());
-        if taken > 0 {
+        if taken > 0 || is_in_doubt {
             self.refused.store(0, Ordering::Relaxed);
         }
-        if taken == 0 && !refused.is_empty() {
+        if taken == 0 && !refused.is_empty() && !is_in_doubt {
             let before = self.refused.fetch_add(refused.len(), Ordering::Relaxed);
             if before + refused.len() > self.batching().max_refused {
                 let reason = refused.first().map(|refused| refused.reason.clone()).unwrap_or_default();

@@ -16,6 +16,7 @@ use url::Url;
 use super::{Given, SendError, SetupError, SinkError, SinkKey, ValueKind};
 use crate::log::Log;
 use crate::net::{self, OperatorClient, Proxy, Trust, WayOut};
+use crate::secrets::Secret;
 
 /// Bytes of an answer that are read: the answer to a bulk request names each event.
 const MAX_ANSWER: usize = 32 << 20;
@@ -213,6 +214,20 @@ impl Client {
         headers: &[(HeaderName, HeaderValue)],
         body: Vec<u8>,
     ) -> Result<Answer, SendError> {
+        self.send(Method::POST, path, headers, body).await
+    }
+
+    /// The same with another method.
+    ///
+    /// # Errors
+    /// No whole answer came.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Vec<u8>,
+    ) -> Result<Answer, SendError> {
         let mut all: Vec<(HeaderName, HeaderValue)> = headers.to_vec();
         let body = if self.endpoint.gzip {
             all.push((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
@@ -220,7 +235,7 @@ impl Client {
         } else {
             body
         };
-        self.request(Method::POST, path, &all, body.into()).await
+        self.request(method, path, &all, body.into()).await
     }
 
     /// Makes a request as it is.
@@ -279,6 +294,17 @@ impl Client {
         });
         made.await.map_err(|error| SendError::closed(error.to_string(), "mend the TLS settings of the sink"))
     }
+}
+
+/// The value of a header with a secret in it, which no log shows.
+///
+/// # Errors
+/// It cannot stand in a header.
+pub(super) fn secret_header(key: &'static str, before: &str, secret: &Secret) -> Result<HeaderValue, SetupError> {
+    let value = HeaderValue::from_str(&format!("{before}{}", secret.expose().trim()));
+    let mut value = value.map_err(|_| SetupError::of(key, "it cannot stand in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl From<SetupError> for SinkError {

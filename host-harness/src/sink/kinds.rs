@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Given, Plan, SetupError, SinkKey, elasticsearch, kafka, ndjson, object_store, splunk_hec, syslog};
+use super::{
+    Given, Plan, SetupError, SinkKey, elasticsearch, http, kafka, ndjson, object_store, otlp, sentinel, splunk_hec,
+    syslog, xsiam,
+};
 
 /// One kind of sink.
 #[derive(Debug)]
@@ -42,8 +45,18 @@ pub struct Promise {
 }
 
 /// All of them, in the order of the documentation.
-pub const KINDS: &[&Kind] =
-    &[&ndjson::KIND, &splunk_hec::KIND, &elasticsearch::KIND, &syslog::KIND, &kafka::KIND, &object_store::KIND];
+pub const KINDS: &[&Kind] = &[
+    &ndjson::KIND,
+    &splunk_hec::KIND,
+    &elasticsearch::KIND,
+    &otlp::KIND,
+    &http::KIND,
+    &xsiam::KIND,
+    &sentinel::KIND,
+    &syslog::KIND,
+    &kafka::KIND,
+    &object_store::KIND,
+];
 
 /// The kind of this name.
 pub(super) fn of_name(name: &str) -> Option<&'static Kind> {

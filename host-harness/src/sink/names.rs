@@ -27,6 +27,14 @@ pub(super) fn data_stream(stream: &str) -> String {
     format!("logs-{}-default", dataset(stream))
 }
 
+/// The vendor, as Cortex XSIAM names its data sets: `VENDOR_PRODUCT_raw`.
+pub(super) const CORTEX_VENDOR: &str = "cisco";
+/// The product, likewise.
+pub(super) const CORTEX_PRODUCT: &str = "webex";
+
+/// Before the names of attributes and events in OpenTelemetry that are the product's own.
+pub(super) const OTEL_NAMESPACE: &str = "cisco.webex";
+
 /// All data streams of [`data_stream`].
 pub(super) const DATA_STREAMS: &str = "logs-webex.*-*";
 

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use host_harness::config::Config;
 use host_harness::courier::{Couriers, DeadLetters, OpenSink};
 use host_harness::log::Log;
-use host_harness::sink::{Event, SinkName};
+use host_harness::sink::{Event, Sink, SinkName};
 use host_harness::spool::Spool;
 use host_harness::stop::Stop;
 use tempfile::TempDir;
@@ -110,6 +111,11 @@ impl Place {
         let spool = Spool::open(self.folder(), 1 << 30).unwrap();
         let events: Vec<_> = events.iter().map(Event::as_read).collect();
         events.chunks(BATCH).for_each(|batch| spool.put(batch, None, None).unwrap());
+    }
+
+    /// The sink alone.
+    pub(crate) fn sink(&self) -> Arc<dyn Sink> {
+        self.config.sinks[0].plan.open().unwrap()
     }
 
     pub(crate) fn start(&self) -> Couriers {

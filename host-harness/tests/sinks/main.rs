@@ -7,13 +7,19 @@
     clippy::indexing_slicing,
     reason = "tests fail by panicking"
 )]
+#![allow(clippy::result_large_err, reason = "a stand-in refuses with the answer itself")]
 
 mod conformance;
 mod elasticsearch;
+mod http;
 mod http_receiver;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod ndjson;
 mod object_store;
+mod otlp;
+mod plain_client;
+mod sentinel;
 mod splunk_hec;
 mod syslog;
+mod xsiam;
