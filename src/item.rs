@@ -251,7 +251,7 @@ impl<'a> Identity<'a> {
 /// Whether it is a letter, a digit or one of `-._=+/`. Without a branch: every id goes through it, many bytes at a time.
 #[inline]
 const fn is_plain(byte: u8) -> bool {
-    matches!(byte | 0x20, b'a'..=b'z') | matches!(byte, b'-'..=b'9') | (byte == b'_') | (byte == b'=') | (byte == b'+')
+    byte.is_ascii_alphabetic() | matches!(byte, b'-'..=b'9') | (byte == b'_') | (byte == b'=') | (byte == b'+')
 }
 
 /// Adds the text with everything but letters, digits and `-._=+/` as `%XX`, so that `:` and `~` can stand around it.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::collect::{CollectError, End, Round, Totals};
 use crate::config::{ConfigError, TenantName};
+use crate::courier::Standing;
 use crate::durable::DurableError;
 use crate::runtime::RuntimeError;
 use crate::secrets::StoreError;
@@ -112,6 +113,8 @@ pub struct Outcome {
     pub totals: Totals,
     /// Its last re-audit, if there was one.
     pub re_audit: Option<Round>,
+    /// How each sink behind its spool stands.
+    pub sinks: Vec<Standing>,
     /// How it ended: by its last turn.
     pub end: Result<End, TenantError>,
 }

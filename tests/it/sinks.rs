@@ -93,7 +93,10 @@ fn every_example_is_a_table_that_is_understood() {
     for kind in KINDS {
         let mut text = String::new();
         for line in table_of(kind).lines() {
-            // What stands elsewhere is not there for a test.
+            // Files of certificates are read when the table is, and are not there for a test; neither is what stands elsewhere.
+            if line.contains(".pem\"") {
+                continue;
+            }
             let is_elsewhere = line.contains("{ env = ") || line.contains("{ file = ");
             let name = line.split(['=', ' ']).next().unwrap_or_default();
             let line = if is_elsewhere { format!("{name} = \"fake-secret-of-the-example\"") } else { line.to_owned() };

@@ -180,10 +180,7 @@ impl Told {
             report::sink_lines(standings).iter().for_each(|line| output::words(line));
             return Ok(());
         }
-        let mut report = report::run_as_json(totals, end, self.re_audits.last());
-        if !standings.is_empty() {
-            report["sinks"] = report::sinks_as_json(standings);
-        }
+        let report = report::run_as_json(totals, end, self.re_audits.last(), standings);
         match (self.form, follow) {
             (Form::JsonBesideEvents, _) => output::words(&report.to_string()),
             // One object a line, as its rounds.

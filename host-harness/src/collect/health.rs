@@ -31,7 +31,7 @@ const MOST: usize = 1_000;
 
 /// What is told, and what the day came to.
 #[derive(Debug)]
-pub struct Health {
+pub(super) struct Health {
     path: PathBuf,
     day: Day,
     is_new: bool,
@@ -71,7 +71,7 @@ struct Told<'a> {
 
 impl Health {
     /// Goes on with what is kept below `state_dir`. What cannot be read begins anew: it is a count, not an event.
-    pub fn load(state_dir: &Path, now: i64) -> Self {
+    pub(super) fn load(state_dir: &Path, now: i64) -> Self {
         let path = state_dir.join(FILE);
         let kept = durable::read(&path).ok().flatten().and_then(|text| serde_json::from_slice(&text).ok());
         let day = kept.unwrap_or(Day { since: now, streams: BTreeMap::new() });

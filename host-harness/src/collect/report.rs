@@ -67,7 +67,7 @@ pub fn sink_lines(standings: &[Standing]) -> Vec<String> {
 }
 
 /// The same as JSON.
-pub fn sinks_as_json(standings: &[Standing]) -> Value {
+fn sinks_as_json(standings: &[Standing]) -> Value {
     let sink = |standing: &Standing| {
         let (state, since) = match &standing.condition {
             Condition::Fine => ("fine", None),
@@ -168,13 +168,16 @@ fn span(millis: u64) -> String {
 }
 
 /// A whole run: how it ended, none if by an error, its rounds in sum, and its re-audit if there was one.
-pub fn run_as_json(totals: &Totals, end: Option<&End>, re_audit: Option<&Round>) -> Value {
+pub fn run_as_json(totals: &Totals, end: Option<&End>, re_audit: Option<&Round>, sinks: &[Standing]) -> Value {
     let mut value = json!({
         "what": "run",
         "end": end.map_or("failed", end_name),
         "reaudit": re_audit.map(as_json),
     });
     merge(&mut value, totals_as_json(totals));
+    if !sinks.is_empty() {
+        merge(&mut value, json!({"sinks": sinks_as_json(sinks)}));
+    }
     value
 }
 
@@ -396,12 +399,12 @@ mod tests {
     fn the_json_of_a_run_holds_its_re_audit() {
         let failed = RoundEnd::Failed { code: "x".into(), text: "y".into() };
         let re_audit = round(What::ReAudit(re_audit(true)), failed, sample::report());
-        let value = run_as_json(&Totals::default(), None, Some(&re_audit));
+        let value = run_as_json(&Totals::default(), None, Some(&re_audit), &[]);
         assert_eq!((&value["what"], &value["end"], &value["delivered"]), (&json!("run"), &json!("failed"), &json!(0)));
         let value = &value["reaudit"];
         assert_eq!((&value["what"], &value["allow_repeats"]), (&json!("reaudit"), &json!(true)));
         assert_eq!((&value["from"], &value["end"]), (&json!("2026-01-01T00:00:00.000Z"), &json!("failed")));
         assert_eq!(value["failure"], json!({"code": "x", "message": "y"}));
-        assert_eq!(run_as_json(&Totals::default(), Some(&End::Idle), None)["reaudit"], json!(null));
+        assert_eq!(run_as_json(&Totals::default(), Some(&End::Idle), None, &[])["reaudit"], json!(null));
     }
 }

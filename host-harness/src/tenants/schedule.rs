@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::seat::{Seat, Shared, TURN, Taken};
 use super::{Outcome, Step, Summary, TenantError};
-use crate::collect::{End, Round, Turn, What};
+use crate::collect::{End, Round, Totals, Turn, What};
 use crate::config::{ConfigError, Listing, Stamp, TenantName};
 
 /// How often the folder of the tenants is looked at. A thousand files are looked at in some milliseconds.
@@ -116,7 +116,7 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
                 next_look = Instant::now() + LOOK;
             }
         }
-        Ok(self.summary())
+        Ok(self.summary().await)
     }
 
     fn begin(&mut self, listing: Listing) {
@@ -312,15 +312,20 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
         }
     }
 
-    fn summary(self) -> Summary {
-        let outcome = |(name, place): (TenantName, Place)| {
-            let totals = place.seat.map(|seat| seat.standing.totals).unwrap_or_default();
+    async fn summary(self) -> Summary {
+        // All at once: each may have a send under way.
+        let ended = self.seats.into_iter().map(async |(name, mut place)| {
+            let (mut totals, mut sinks) = (Totals::default(), Vec::new());
+            if let Some(mut seat) = place.seat.take() {
+                sinks = seat.let_go().await;
+                totals = seat.standing.totals;
+            }
             // Who was waiting when all were asked to end has nothing in hand.
             let end = place.end.unwrap_or(Ok(End::Stopped));
-            (name, Outcome { totals, re_audit: place.re_audit, end })
-        };
+            (name, Outcome { totals, re_audit: place.re_audit, sinks, end })
+        });
         Summary {
-            tenants: self.seats.into_iter().map(outcome).collect(),
+            tenants: futures::future::join_all(ended).await.into_iter().collect(),
             refused: self.refused.into_iter().collect(),
             broken: self.broken,
         }

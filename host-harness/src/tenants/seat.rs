@@ -8,6 +8,7 @@ use crate::collect::{
     Wish,
 };
 use crate::config::{TenantName, Tenants};
+use crate::courier::Standing as SinkStanding;
 use crate::log::Log;
 use crate::runtime::Plugin;
 use crate::state::State;
@@ -76,12 +77,13 @@ impl Seat {
         Taken { seat: self, rounds, found, turn }
     }
 
-    /// What is under way to the sinks comes to its end.
-    async fn let_go(&mut self) {
-        if let Some(mut held) = self.held.take() {
-            held.close().await;
-        }
+    /// What is under way to the sinks comes to its end. Returns how each stands then.
+    pub(super) async fn let_go(&mut self) -> Vec<SinkStanding> {
         self.is_stale = false;
+        match self.held.take() {
+            Some(mut held) => held.close().await,
+            None => Vec::new(),
+        }
     }
 
     async fn take(

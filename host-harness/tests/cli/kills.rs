@@ -13,7 +13,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::support::{Webex, ended};
-use traces::{Key, Traces, key};
+use traces::{Key, Traces};
 
 /// Kills where `KILLS` says nothing: enough to meet each phase, and some seconds.
 const KILLS: usize = 10;

@@ -125,6 +125,7 @@ fn in_words(name: &TenantName, outcome: &Outcome) {
     report::lines(&outcome.totals).iter().for_each(|line| output::words(&format!("{name}: {line}")));
     let re_audit = outcome.re_audit.iter().flat_map(report::re_audit_lines);
     re_audit.for_each(|line| output::words(&format!("{name}: {line}")));
+    report::sink_lines(&outcome.sinks).iter().for_each(|line| output::words(&format!("{name}: {line}")));
     if let Some(words) = outcome.end.as_ref().ok().and_then(crate::collect::End::in_words) {
         output::words(&format!("{name}: {words}"));
     }
@@ -154,7 +155,8 @@ fn in_sum(summary: &Summary) -> String {
 }
 
 fn as_json(outcome: &Outcome) -> Value {
-    let mut value = report::run_as_json(&outcome.totals, outcome.end.as_ref().ok(), outcome.re_audit.as_ref());
+    let mut value =
+        report::run_as_json(&outcome.totals, outcome.end.as_ref().ok(), outcome.re_audit.as_ref(), &outcome.sinks);
     if let (Err(error), Value::Object(members)) = (&outcome.end, &mut value) {
         members.insert("error".to_owned(), error::line(error).into());
     }
