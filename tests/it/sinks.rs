@@ -103,6 +103,12 @@ fn every_example_is_a_table_that_is_understood() {
             writeln!(text, "{line}").unwrap();
         }
         let config = Config::parse(&text, &folder.path().join("webex.toml"));
+        // A build without the feature says how to get one with it, after it has looked at the rest.
+        if kind.name == "kafka"
+            && config.as_ref().is_err_and(|error| error.to_string().contains("this build has no Kafka"))
+        {
+            continue;
+        }
         assert!(config.is_ok(), "{}: {}\n{text}", kind.name, config.unwrap_err());
     }
 }

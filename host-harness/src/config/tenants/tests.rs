@@ -117,7 +117,11 @@ fn what_stands_in_the_wrong_file_is_refused_with_the_right_one() {
         "",
         "webex.toml:2: `tenants.side_by_side` must be a whole number from 1 to 64",
     );
-    refused("[[sink]]\ntype = \"ndjson\"\npath = \"x\"\ntenant_field = \"a b\"\n", "", "`tenant_field` must be a name");
+    refused(
+        "[[sink]]\ntype = \"ndjson\"\npath = \"x\"\ntenant_field = \"a b\"\n",
+        "",
+        "`sink.tenant_field`: it must be a name of letters",
+    );
 }
 
 #[test]

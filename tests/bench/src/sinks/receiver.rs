@@ -94,14 +94,14 @@ impl Kind {
             }
             Self::SplunkHec => format!("url = \"{url}\"\ntoken = \"fake-token-of-the-bench\""),
             Self::Elasticsearch | Self::Otlp | Self::Http => format!("url = \"{url}\""),
-            Self::Xsiam => format!("url = \"{url}\"\napi_key = \"fake-key-of-the-bench\""),
+            Self::Xsiam => format!("url = \"{url}\"\ntoken = \"fake-token-of-the-bench\""),
             Self::Sentinel => format!(
                 "url = \"{url}\"\nauthority = \"{url}\"\ntenant_id = \"t\"\nclient_id = \"c\"\n\
-                 client_secret = \"fake-secret-of-the-bench\"\nrule_id = \"dcr-1\"\nstream = \"Custom-Webex\""
+                 client_secret = \"fake-secret-of-the-bench\"\ndcr_id = \"dcr-0123456789abcdef0123456789abcdef\"\ndcr_stream = \"Custom-Webex\""
             ),
             Self::Syslog => format!("address = \"127.0.0.1:{port}\"\nprotocol = \"tcp\""),
             Self::ObjectStore => format!(
-                "url = \"s3://bucket/webex\"\nendpoint = \"{url}\"\nallow_http = true\nregion = \"us-east-1\"\n\
+                "url = \"s3://bucket/webex\"\nendpoint = \"{url}\"\nregion = \"us-east-1\"\n\
                  access_key_id = \"fake-id-of-the-bench\"\nsecret_access_key = \"fake-key-of-the-bench\""
             ),
         }
