@@ -31,7 +31,7 @@ use crate::spool::SpoolError;
 use crate::state::StateError;
 use crate::stop::Stop;
 pub use delivery::Delivery;
-pub use leftover::{SharedSinks, look_back, open};
+pub use leftover::{SharedSinks, look_back, open, spool};
 pub use news::News;
 pub use re_audit::{ReAudit, ReAudits, Reach, Schedule, ScheduleError, Stretch, Wish};
 use told::Told;

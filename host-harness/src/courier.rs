@@ -127,7 +127,10 @@ impl Couriers {
     pub async fn drained(&self, patience: Duration, stop: &Stop) -> Result<(), Undelivered> {
         let mut taken = self.taken();
         let mut quiet_since = tokio::time::Instant::now();
+        let mut watched: Vec<watch::Receiver<Standing>> = self.standings.clone();
         loop {
+            // What changes from here on wakes the wait below.
+            watched.iter_mut().for_each(watch::Receiver::mark_unchanged);
             let left: Vec<Standing> =
                 self.standings().into_iter().filter(|standing| !standing.is_drained(&self.spool)).collect();
             if left.is_empty() {
@@ -142,7 +145,6 @@ impl Couriers {
                 return Err(Undelivered(left));
             }
             let until = quiet_since + patience;
-            let mut watched: Vec<_> = self.standings.to_vec();
             let changes = watched.iter_mut().map(|standing| Box::pin(standing.changed()));
             tokio::select! {
                 _ = futures::future::select_all(changes) => {}

@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::courier::{DeadLetter, DeadLetters};
 use crate::runtime::time;
 use crate::sink::{Event, SinkName};
-use crate::spool::Spool;
 use crate::state::State;
 use crate::stop::Stop;
 
@@ -125,11 +124,11 @@ fn as_json(sink: &SinkName, letter: &DeadLetter) -> Value {
 
 /// Puts them back into the spool, each for its sink alone, and delivers.
 async fn replay(global: &Global, config: &Config, which: &Which) -> Result<Answer, CliError> {
-    let state = State::at(&config.state_dir).writer()?;
+    let mut state = State::at(&config.state_dir).writer()?;
     let known: BTreeSet<&SinkName> = config.sinks.iter().map(|sink| &sink.name).collect();
     let mut count = 0;
     {
-        let spool = Spool::open(&config.state_dir, config.spool_bytes)?;
+        let spool = collect::spool(config, &mut state)?;
         for (sink, letters) in DeadLetters::all(&config.state_dir) {
             if !which.is_of(&sink) {
                 continue;

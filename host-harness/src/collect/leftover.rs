@@ -72,12 +72,7 @@ pub fn open(
         Some(SharedSinks::Spooled(sinks)) => sinks.clone(),
         Some(SharedSinks::Direct(_)) | None => OpenSink::all(&config.sinks, config.shares_sinks)?,
     };
-    let spool = Spool::open(&config.state_dir, config.spool_bytes)?;
-    // A crash between the spool and the state: the batch is stored, so what comes next is, too.
-    state.load()?;
-    if let Some(last_run) = spool.follows(state.stored())? {
-        state.store(&last_run)?;
-    }
+    let spool = spool(config, &mut state)?;
     let found = state
         .cut_off()
         .map(|pid| format!("the last run (pid {pid}) was cut off; all that it stored goes on from here"));
@@ -86,6 +81,20 @@ pub fn open(
     let has_health = config.sinks.iter().any(|sink| sink.health_events);
     let health = has_health.then(|| Health::load(&config.state_dir, Utc::now().timestamp_millis()));
     Ok((Delivery::through(couriers, state).with_health(health), found))
+}
+
+/// Opens a tenant's spool. A crash may have come between the spool and the state: the newest batch is stored, so what comes after it
+/// is, too.
+///
+/// # Errors
+/// Either cannot be read or written.
+pub fn spool(config: &Config, state: &mut Writer) -> Result<Spool, CollectError> {
+    let spool = Spool::open(&config.state_dir, config.spool_bytes)?;
+    state.load()?;
+    if let Some(last_run) = spool.follows(state.stored())? {
+        state.store(&last_run)?;
+    }
+    Ok(spool)
 }
 
 /// Looks at what the last run has left, sees to it that what stands in the files is not written twice, and says so in one
@@ -115,4 +124,41 @@ pub fn look_back(state: &Writer, sinks: &mut Sinks, mended: &[Mended]) -> Result
         found.insert(0, format!("the last run (pid {pid}) was cut off"));
     }
     Ok((!found.is_empty()).then(|| found.join("; ")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+    use crate::runtime::{LastRun, LastRunPart};
+    use crate::sink::Event;
+    use crate::spool::Recorded;
+    use crate::state::State;
+
+    fn last_run(head: &str) -> LastRun {
+        let part = LastRunPart { name: format!("part-{head}"), body: Some(format!("text of {head}")) };
+        LastRun { head: head.into(), parts: vec![part] }
+    }
+
+    fn event(id: &str) -> Event {
+        Event { id: id.into(), org: String::new(), stream: "events".into(), created: None, body: "{}".into() }
+    }
+
+    #[test]
+    fn a_batch_that_a_crash_left_in_the_spool_unrecorded_is_recorded_by_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::parse("", &folder.path().join("webex.toml")).unwrap();
+        let open = || State::at(&config.state_dir).writer().unwrap();
+        let mut state = open();
+        state.store(&last_run("a")).unwrap();
+        let spooled = Spool::open(&config.state_dir, config.spool_bytes).unwrap();
+        let recorded = Recorded { before: state.stored(), last_run: &last_run("b") };
+        spooled.put(&[event("1").as_read()], Some(&recorded), None).unwrap();
+        drop((spooled, state));
+
+        let mut state = open();
+        super::spool(&config, &mut state).unwrap();
+        assert_eq!(state.load().unwrap().unwrap().head, "b");
+        assert_eq!(state.parts().text("part-b").unwrap(), "text of b");
+    }
 }

@@ -121,12 +121,23 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    /// How many there are.
+    /// How many lines there are, read one at a time.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn count(&self) -> Result<u64, DurableError> {
-        Ok(u64::try_from(self.list()?.len()).unwrap_or(u64::MAX))
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(DurableError::io("read", &self.path)(error)),
+        };
+        let (mut lines, mut count) = (BufReader::new(file), 0);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).map_err(DurableError::io("read", &self.path))? > 0 {
+            count += u64::from(line.ends_with(b"}\n"));
+            line.clear();
+        }
+        Ok(count)
     }
 
     /// Keeps only these; on the disk when it returns.
@@ -163,4 +174,54 @@ fn write<'a>(file: &File, letters: impl Iterator<Item = &'a DeadLetter>) -> std:
         to.write_all(b"\n")?;
     }
     to.flush()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    fn letter(id: &str) -> DeadLetter {
+        let event = Event {
+            id: id.to_owned(),
+            org: String::new(),
+            stream: "events".to_owned(),
+            created: Some(1),
+            body: "{\"a\":\"\\ud800\"}".to_owned(),
+        };
+        DeadLetter::of(event, 2, "too large".to_owned())
+    }
+
+    fn letters(folder: &Path) -> DeadLetters {
+        DeadLetters::of(folder, &SinkName::parse("one").unwrap())
+    }
+
+    #[test]
+    fn letters_are_kept_in_their_order_until_they_are_taken_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let letters = letters(folder.path());
+        assert_eq!((letters.list().unwrap(), letters.count().unwrap()), (Vec::new(), 0));
+        letters.add(&[letter("1"), letter("2")]).unwrap();
+        letters.add(&[letter("3")]).unwrap();
+        assert_eq!(
+            (letters.list().unwrap(), letters.count().unwrap()),
+            (vec![letter("1"), letter("2"), letter("3")], 3)
+        );
+        letters.keep(&[letter("2")]).unwrap();
+        assert_eq!(letters.list().unwrap(), [letter("2")]);
+        letters.keep(&[]).unwrap();
+        assert!(DeadLetters::all(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_line_that_a_crash_has_torn_takes_no_other_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let letters = letters(folder.path());
+        letters.add(&[letter("1")]).unwrap();
+        let mut file = OpenOptions::new().append(true).open(letters.path()).unwrap();
+        file.write_all(b"{\"at\":2,\"rea").unwrap();
+        assert_eq!(letters.count().unwrap(), 1);
+        letters.add(&[letter("2")]).unwrap();
+        assert_eq!((letters.list().unwrap(), letters.count().unwrap()), (vec![letter("1"), letter("2")], 2));
+    }
 }

@@ -170,11 +170,13 @@ impl Courier {
                         _ => Found::Piece(piece),
                     };
                 }
-                Ok(Ok(None)) | Err(_) => return Found::Nothing,
+                Ok(Ok(None)) => return Found::Nothing,
                 Ok(Err(error)) => {
                     self.condition(Condition::Closed { reason: error.to_string(), since: now() });
                     self.stop.sleep(DISK_PAUSE).await;
                 }
+                // It ended by a panic, which was told.
+                Err(_) => drop(self.stop.sleep(DISK_PAUSE).await),
             }
         }
     }
@@ -236,6 +238,9 @@ impl Courier {
                     if is_believed {
                         let letters = events.into_iter().map(|event| self.letter(event, reason.clone())).collect();
                         self.bury(letters).await?;
+                        // It answers, and what it had against this event is no trouble of its own.
+                        self.gate.open();
+                        self.condition(Condition::Fine);
                     } else {
                         self.close(&format!(
                             "it refuses everything, the last {} events one by one ({reason}); mend its settings, or raise \
