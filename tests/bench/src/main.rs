@@ -36,7 +36,7 @@ enum Role {
     /// Measures how fast each sink is, keeps it in tests/bench/sinks.json and prints it
     Sinks {
         /// Kinds of sinks, in turns
-        #[arg(value_enum, default_values_t = sinks::Kind::ALL)]
+        #[arg(value_enum, default_values_t = sinks::Kind::ALL.iter().copied())]
         kinds: Vec<sinks::Kind>,
         /// Events of a run
         #[arg(long, default_value_t = 200_000)]

@@ -51,13 +51,16 @@ pub enum Kind {
     Sentinel,
     /// RFC 5424 over TCP.
     Syslog,
+    /// Librdkafka's own mock cluster.
+    #[cfg(feature = "kafka")]
+    Kafka,
     /// S3.
     ObjectStore,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: &[Self] = &[
         Self::Ndjson,
         Self::SplunkHec,
         Self::Elasticsearch,
@@ -66,6 +69,8 @@ impl Kind {
         Self::Xsiam,
         Self::Sentinel,
         Self::Syslog,
+        #[cfg(feature = "kafka")]
+        Self::Kafka,
         Self::ObjectStore,
     ];
 
@@ -80,6 +85,8 @@ impl Kind {
             Self::Xsiam => "xsiam",
             Self::Sentinel => "sentinel",
             Self::Syslog => "syslog",
+            #[cfg(feature = "kafka")]
+            Self::Kafka => "kafka",
             Self::ObjectStore => "object_store",
         }
     }
@@ -100,6 +107,8 @@ impl Kind {
                  client_secret = \"fake-secret-of-the-bench\"\ndcr_id = \"dcr-0123456789abcdef0123456789abcdef\"\ndcr_stream = \"Custom-Webex\""
             ),
             Self::Syslog => format!("address = \"127.0.0.1:{port}\"\nprotocol = \"tcp\""),
+            #[cfg(feature = "kafka")]
+            Self::Kafka => format!("brokers = [\"127.0.0.1:{port}\"]\ntopic = \"{}\"\ntls = false", kafka::TOPIC),
             Self::ObjectStore => format!(
                 "url = \"s3://bucket/webex\"\nendpoint = \"{url}\"\nregion = \"us-east-1\"\n\
                  access_key_id = \"fake-id-of-the-bench\"\nsecret_access_key = \"fake-key-of-the-bench\""
@@ -180,6 +189,10 @@ fn count(bytes: &[u8]) -> usize {
 /// # Errors
 /// No port.
 pub fn serve(kind: Kind) -> Result<(), BenchError> {
+    #[cfg(feature = "kafka")]
+    if kind == Kind::Kafka {
+        return kafka::serve();
+    }
     // One thread: the other core is the sink's.
     let tasks = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BenchError::tenant)?;
     tasks.block_on(async {
@@ -276,7 +289,8 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         ),
         Kind::Sentinel => (StatusCode::NO_CONTENT, String::new()),
         Kind::Xsiam => (StatusCode::OK, r#"{"error":"false"}"#.to_owned()),
-        Kind::Ndjson | Kind::Otlp | Kind::Http | Kind::Syslog | Kind::ObjectStore => (StatusCode::OK, String::new()),
+        // Those that speak no HTTP are not asked by it.
+        _ => (StatusCode::OK, String::new()),
     };
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = status;
@@ -287,4 +301,44 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         _ => headers.insert("content-type", http::HeaderValue::from_static("application/json")),
     };
     Ok(answer)
+}
+
+#[cfg(feature = "kafka")]
+mod kafka {
+    use std::time::Duration;
+
+    use rdkafka::ClientConfig;
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::mocking::MockCluster;
+
+    use super::{ARRIVED, say};
+    use crate::error::BenchError;
+
+    /// The topic of all streams.
+    pub(super) const TOPIC: &str = "webex";
+    const PARTITIONS: i32 = 2;
+    /// How long the cluster may take to say how much it has.
+    const WITHIN: Duration = Duration::from_secs(10);
+
+    /// Is a cluster of one broker until standard input ends. What it has is counted by the offsets of its partitions.
+    pub(super) fn serve() -> Result<(), BenchError> {
+        let cluster = MockCluster::new(1).map_err(BenchError::tenant)?;
+        cluster.create_topic(TOPIC, PARTITIONS, 1).map_err(BenchError::tenant)?;
+        let brokers = cluster.bootstrap_servers();
+        say(brokers.rsplit(':').next().unwrap_or_default())?;
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &brokers).set("group.id", "bench");
+        let consumer: BaseConsumer = config.create().map_err(BenchError::tenant)?;
+        for line in std::io::stdin().lines() {
+            if line.map_err(BenchError::tenant)? == ARRIVED {
+                let mut arrived = 0;
+                for partition in 0..PARTITIONS {
+                    let (_, end) = consumer.fetch_watermarks(TOPIC, partition, WITHIN).map_err(BenchError::tenant)?;
+                    arrived += end;
+                }
+                say(arrived)?;
+            }
+        }
+        Ok(())
+    }
 }
