@@ -55,7 +55,7 @@ async fn a_settings_file_that_cannot_be_used_is_told_with_file_line_and_key() {
             "base_url",
             &["`base_url`", "loopback", "https"],
         ),
-        ("type = \"ndjson\"", "type = \"sylog\"", "type", &["no sink of this type", "ndjson"]),
+        ("type = \"ndjson\"", "type = \"sylog\"", "type", &["no sink of this type", "did you mean `syslog`?"]),
         ("[[sink]]", "[[sink", "[[sink", &["not TOML"]),
     ] {
         assert!(whole.contains(from), "{from}");

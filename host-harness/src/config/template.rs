@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::keys::{KEYS, Key, Kind, Shown, Target};
 use crate::runtime::{Description, Setting};
+use crate::sink::KINDS;
 
 /// Columns of a comment.
 const WIDTH: usize = 100;
@@ -11,8 +12,7 @@ const WIDTH: usize = 100;
 const TOP: &str = "# Settings of webex-collector. Every value may also be { env = \"NAME\" } or { file = \"PATH\" }.\n\
                    # Secrets may also be { store = true }, after `webex-collector secrets set NAME`.\n\
                    # Lines that begin with `#` show what holds without them.\n\n";
-const SINKS: &str = "\n# Where events go: one or more. A path of \"-\" is standard output.\n\
-                     [[sink]]\ntype = \"ndjson\"\npath = \"-\"\n";
+const SINK: &str = "[[sink]]\ntype = \"ndjson\"\npath = \"-\"\n";
 
 /// The text of a fresh `webex.toml`, with help and defaults from the plugin.
 pub fn template(plugin: &Description) -> String {
@@ -47,7 +47,16 @@ pub fn template(plugin: &Description) -> String {
             }
         };
     }
-    text.push_str(SINKS);
+    let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    let sinks = format!(
+        "Where events go: one or more, of the types {}; docs/sinks.md has the keys of each. A path of \"-\" is standard output.",
+        kinds.join(", ")
+    );
+    text.push('\n');
+    for line in wrap(&sinks) {
+        let _ = writeln!(text, "# {line}");
+    }
+    text.push_str(SINK);
     text
 }
 

@@ -156,7 +156,7 @@ fn plain_http_is_refused_but_on_loopback() {
 fn a_sink_is_told_what_it_lacks() {
     refused(
         "[[sink]]\ntype = \"kafak\"\npath = \"-\"",
-        "webex.toml:2: there is no sink of this type; there are \"ndjson\"",
+        "webex.toml:2: there is no sink of this type; did you mean `kafka`?; there are \"ndjson\"",
     );
     refused("[[sink]]\ntype = \"ndjson\"", "a sink of this type needs `path`");
     refused("[sink]\ntype = \"ndjson\"", "double brackets");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::kinds::{self, Kind};
 use super::{Given, Mark, Plan, SetupError, SinkKey, Traffic, keys, ndjson};
+use crate::config::nearest;
 
 /// Most bytes of one send that may be asked for.
 const LARGEST_SEND: u64 = 64 << 20;
@@ -100,7 +101,8 @@ impl SinkTable {
     pub fn kind(name: &str) -> Result<&'static Kind, SetupError> {
         kinds::of_name(name).ok_or_else(|| {
             let known: Vec<String> = kinds::KINDS.iter().map(|kind| format!("\"{}\"", kind.name)).collect();
-            SetupError::of(keys::TYPE, format!("there is no sink of this type; there are {}", known.join(", ")))
+            let hint = nearest::hint(name, kinds::KINDS.iter().map(|kind| kind.name));
+            SetupError::of(keys::TYPE, format!("there is no sink of this type{hint}; there are {}", known.join(", ")))
         })
     }
 
