@@ -186,3 +186,7 @@ fn tell_of_the_forgotten(spool: &Spool, sinks: &[OpenSink], log: &Log) {
         log.write(Level::Warn, "sink-missing", &text, &[("sink".to_owned(), name.to_string())]);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+mod tests;
