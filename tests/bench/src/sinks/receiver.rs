@@ -27,6 +27,8 @@ const MARK: &[u8] = b"source_log_type";
 const ARRIVED: &str = "arrived";
 /// The file of the kind that writes one.
 const FILE: &str = "events.ndjson";
+/// The topic of all streams.
+const TOPIC: &str = "webex";
 /// Bytes read at once.
 const PIECE: usize = 1 << 20;
 
@@ -52,14 +54,13 @@ pub enum Kind {
     /// RFC 5424 over TCP.
     Syslog,
     /// Librdkafka's own mock cluster.
-    #[cfg(feature = "kafka")]
     Kafka,
     /// S3.
     ObjectStore,
 }
 
 impl Kind {
-    /// All of them.
+    /// All that this build can measure.
     pub const ALL: &[Self] = &[
         Self::Ndjson,
         Self::SplunkHec,
@@ -85,7 +86,6 @@ impl Kind {
             Self::Xsiam => "xsiam",
             Self::Sentinel => "sentinel",
             Self::Syslog => "syslog",
-            #[cfg(feature = "kafka")]
             Self::Kafka => "kafka",
             Self::ObjectStore => "object_store",
         }
@@ -107,8 +107,7 @@ impl Kind {
                  client_secret = \"fake-secret-of-the-bench\"\ndcr_id = \"dcr-0123456789abcdef0123456789abcdef\"\ndcr_stream = \"Custom-Webex\""
             ),
             Self::Syslog => format!("address = \"127.0.0.1:{port}\"\nprotocol = \"tcp\""),
-            #[cfg(feature = "kafka")]
-            Self::Kafka => format!("brokers = [\"127.0.0.1:{port}\"]\ntopic = \"{}\"\ntls = false", kafka::TOPIC),
+            Self::Kafka => format!("brokers = [\"127.0.0.1:{port}\"]\ntopic = \"{}\"\ntls = false", TOPIC),
             Self::ObjectStore => format!(
                 "url = \"s3://bucket/webex\"\nendpoint = \"{url}\"\nregion = \"us-east-1\"\n\
                  access_key_id = \"fake-id-of-the-bench\"\nsecret_access_key = \"fake-key-of-the-bench\""
@@ -189,9 +188,11 @@ fn count(bytes: &[u8]) -> usize {
 /// # Errors
 /// No port.
 pub fn serve(kind: Kind) -> Result<(), BenchError> {
-    #[cfg(feature = "kafka")]
     if kind == Kind::Kafka {
+        #[cfg(feature = "kafka")]
         return kafka::serve();
+        #[cfg(not(feature = "kafka"))]
+        return Err(BenchError::tenant("this build has no Kafka: cargo run --release -p webex-bench --features kafka"));
     }
     // One thread: the other core is the sink's.
     let tasks = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BenchError::tenant)?;
@@ -311,11 +312,9 @@ mod kafka {
     use rdkafka::consumer::{BaseConsumer, Consumer};
     use rdkafka::mocking::MockCluster;
 
-    use super::{ARRIVED, say};
+    use super::{ARRIVED, TOPIC, say};
     use crate::error::BenchError;
 
-    /// The topic of all streams.
-    pub(super) const TOPIC: &str = "webex";
     const PARTITIONS: i32 = 2;
     /// How long the cluster may take to say how much it has.
     const WITHIN: Duration = Duration::from_secs(10);
