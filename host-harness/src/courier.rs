@@ -2,15 +2,15 @@
 //!
 //! A courier takes events in their order, gathers them into sends, and moves on when the receiver has acknowledged. What the
 //! receiver cannot take now is sent again, for ever, with a growing pause; what it refuses for itself goes to the
-//! [dead letters](dead_letters) with the reason, and the next goes on. No courier waits for another.
+//! dead letters with the reason, and the next goes on. No courier waits for another.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | [`one`] | one courier: what is under way, and what comes after an answer |
-//! | [`part`] | by what name a send goes out, where a sink wants one |
-//! | [`gate`] | when to try again |
-//! | [`dead_letters`] | events that a receiver has refused |
-//! | [`standing`] | how each stands, for people |
+//! | `one` | one courier: what is under way, and what comes after an answer |
+//! | `part` | by what name a send goes out, where a sink wants one |
+//! | `gate` | when to try again |
+//! | `dead_letters` | events that a receiver has refused |
+//! | `standing` | how each stands, for people |
 
 mod dead_letters;
 mod gate;
