@@ -87,16 +87,18 @@ impl Couriers {
     ) -> Result<Self, DurableError> {
         let spool = Arc::new(spool);
         let stop = Stop::new();
-        let (mut tasks, mut standings) = (JoinSet::new(), Vec::new());
+        let (mut couriers, mut standings) = (Vec::new(), Vec::new());
         tell_of_the_forgotten(&spool, &sinks, log);
         for open in sinks {
             let dead_letters = DeadLetters::of(state_dir, &open.table.name);
             let mark = open.table.mark(tenant);
             let (courier, standing) =
                 Courier::new(open, mark, Arc::clone(&spool), dead_letters, stop.clone(), log.clone())?;
-            tasks.spawn(courier.run());
+            couriers.push(courier);
             standings.push(standing);
         }
+        // All have their places before the first moves on, else it could let go of what another has not got.
+        let tasks = couriers.into_iter().map(Courier::run).collect();
         Ok(Self { spool, tasks, standings, stop })
     }
 

@@ -193,15 +193,13 @@ impl Spool {
             .map(entry::StoredLastRun::into_last_run))
     }
 
-    /// Where a sink goes on. One that is new begins with the oldest batch that is here.
-    pub fn position(&self, sink: &SinkName) -> Option<Position> {
-        self.inner().positions.get(sink).cloned()
-    }
-
-    /// Where a sink begins that is new.
-    pub fn beginning(&self) -> Position {
-        let inner = self.inner();
-        Position { entry: inner.entries.keys().next().copied().unwrap_or(inner.next), ..Position::default() }
+    /// Where a sink goes on; one that is new begins with the oldest batch that is here. From now on no batch behind that place goes
+    /// before the sink has passed it.
+    pub fn enter(&self, sink: &SinkName) -> Position {
+        let mut inner = self.inner();
+        let oldest = inner.entries.keys().next().copied().unwrap_or(inner.next);
+        let beginning = Position { entry: oldest, ..Position::default() };
+        inner.positions.entry(sink.clone()).or_insert(beginning).clone()
     }
 
     /// A sink has everything before this place; on the disk when it returns. Batches that all have passed are deleted.
@@ -265,7 +263,8 @@ impl Spool {
         max_bytes: usize,
         max_events: usize,
     ) -> Result<Option<Piece>, SpoolError> {
-        let mut piece = Piece { end: Position { begun: None, ..from.clone() }, ..Piece::default() };
+        let start = Position { begun: None, ..from.clone() };
+        let mut piece = Piece { end: start.clone(), ..Piece::default() };
         let mut bytes = 0;
         loop {
             let (next, stored) = {
@@ -277,12 +276,12 @@ impl Spool {
             }
             // A batch that somebody has moved away.
             let Some(stored) = stored else {
-                piece.end = Position { entry: piece.end.entry + 1, ..Position::default() };
+                piece.end = piece.end.in_next_batch();
                 continue;
             };
             piece.since.get_or_insert(stored.since);
             if stored.shape.only.as_ref().is_some_and(|only| only != sink.as_str()) {
-                piece.end = Position { entry: piece.end.entry + 1, ..Position::default() };
+                piece.end = piece.end.in_next_batch();
                 continue;
             }
             let at = piece.end.offset.max(stored.shape.first);
@@ -308,10 +307,10 @@ impl Spool {
                 piece.end.offset = reader.offset();
             }
             if !piece.is_full {
-                piece.end = Position { entry: piece.end.entry + 1, ..Position::default() };
+                piece.end = piece.end.in_next_batch();
             }
         }
-        Ok((piece.end != Position { begun: None, ..from.clone() }).then_some(piece))
+        Ok((piece.end != start).then_some(piece))
     }
 
     /// Returns once a batch is here that stands behind this place.

@@ -4,11 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::whose::{Default, Whose};
 use super::{CliError, Exit, Global, output};
-use crate::sink::elasticsearch::{ElasticsearchPlan, Flavour, template};
+use crate::sink::elasticsearch::{DATA_STREAMS, ElasticsearchPlan, Flavour, template};
 use crate::sink::{SendError, SinkError, SinkTable};
-
-/// What data streams are called where no sink says otherwise.
-const DATA_STREAMS: &str = "logs-webex.*-*";
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

@@ -67,7 +67,7 @@ impl Courier {
         stop: Stop,
         log: Log,
     ) -> Result<(Self, watch::Receiver<Standing>), DurableError> {
-        let position = spool.position(&open.table.name).unwrap_or_else(|| spool.beginning());
+        let position = spool.enter(&open.table.name);
         let standing = watch::Sender::new(Standing {
             name: open.table.name.clone(),
             place: open.table.plan.place(),

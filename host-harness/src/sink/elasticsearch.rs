@@ -23,6 +23,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 
 use super::client::{self, Client, Endpoint};
+pub(crate) use super::names::DATA_STREAMS;
 use super::{
     Given, Kind, PerStream, Plan, Promise, Receipt, SendError, SetupError, Sink, SinkError, SinkKey, SinkTable, Traffic,
 };
@@ -111,7 +112,7 @@ impl ElasticsearchPlan {
     pub(crate) fn patterns(&self) -> Vec<String> {
         let mut patterns: Vec<String> = self.index.texts().map(str::to_owned).collect();
         if !self.index.is_for_all() {
-            patterns.push(names::DATA_STREAMS.to_owned());
+            patterns.push(DATA_STREAMS.to_owned());
         }
         patterns.sort();
         patterns.dedup();

@@ -36,7 +36,7 @@ pub(super) const CORTEX_PRODUCT: &str = "webex";
 pub(super) const OTEL_NAMESPACE: &str = "cisco.webex";
 
 /// All data streams of [`data_stream`].
-pub(super) const DATA_STREAMS: &str = "logs-webex.*-*";
+pub(crate) const DATA_STREAMS: &str = "logs-webex.*-*";
 
 #[cfg(test)]
 mod tests {

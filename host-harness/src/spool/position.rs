@@ -25,6 +25,13 @@ pub struct Position {
     pub begun: Option<String>,
 }
 
+impl Position {
+    /// The beginning of the batch behind this one.
+    pub(super) fn in_next_batch(&self) -> Self {
+        Self { entry: self.entry + 1, ..Self::default() }
+    }
+}
+
 fn path(folder: &Path, sink: &SinkName) -> PathBuf {
     folder.join(format!("{sink}{SUFFIX}"))
 }

@@ -29,7 +29,7 @@ fn open(folder: &Path) -> Spool {
 
 /// Everything that is left for a sink, read in pieces of this size.
 fn rest(spool: &Spool, sink: &SinkName, at_most: usize) -> Vec<String> {
-    let (mut ids, mut from) = (Vec::new(), spool.position(sink).unwrap_or_else(|| spool.beginning()));
+    let (mut ids, mut from) = (Vec::new(), spool.enter(sink));
     while let Some(piece) = spool.read(sink, &from, |_| true, usize::MAX, at_most).unwrap() {
         assert!(piece.events.len() <= at_most && piece.damaged.is_empty());
         ids.extend(piece.events.into_iter().map(|event| event.id));
@@ -79,7 +79,7 @@ fn an_event_is_read_as_it_was_put() {
         body: "{\"a\":\"\\ud800\",\"a\":1e400}".into(),
     };
     put(&spool, std::slice::from_ref(&odd), None, None).unwrap();
-    let piece = spool.read(&name("one"), &spool.beginning(), |_| true, 1, 1).unwrap().unwrap();
+    let piece = spool.read(&name("one"), &spool.enter(&name("one")), |_| true, 1, 1).unwrap().unwrap();
     assert_eq!(piece.events, [odd], "one event is read also where it is larger than a piece may be");
 }
 
@@ -89,7 +89,7 @@ fn a_piece_holds_no_more_bytes_than_it_may() {
     let spool = open(folder.path());
     put(&spool, &events(0..10), None, None).unwrap();
     let body = event(0, "events").body.len();
-    let piece = spool.read(&name("one"), &spool.beginning(), |_| true, 3 * body + 1, 100).unwrap().unwrap();
+    let piece = spool.read(&name("one"), &spool.enter(&name("one")), |_| true, 3 * body + 1, 100).unwrap().unwrap();
     assert_eq!((piece.events.len(), piece.is_full), (3, true));
     let next = spool.read(&name("one"), &piece.end, |_| true, usize::MAX, 100).unwrap().unwrap();
     assert_eq!(next.events[0].id, "3", "the one that did not fit comes next");
@@ -100,7 +100,7 @@ fn a_batch_goes_when_every_sink_has_passed_it() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
     for sink in ["one", "two"] {
-        spool.passed(&name(sink), spool.beginning()).unwrap();
+        spool.enter(&name(sink));
     }
     put(&spool, &events(0..5), None, None).unwrap();
     put(&spool, &events(5..9), None, None).unwrap();
@@ -119,10 +119,27 @@ fn a_batch_goes_when_every_sink_has_passed_it() {
 }
 
 #[test]
+fn a_sink_that_is_new_loses_nothing_to_one_that_is_quicker() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    for sink in ["quick", "slow"] {
+        spool.enter(&name(sink));
+    }
+    put(&spool, &events(0..5), None, None).unwrap();
+    spool.passed(&name("quick"), Position { entry: 1, ..Position::default() }).unwrap();
+    assert_eq!(rest(&spool, &name("slow"), 9), ids(0..5));
+    assert_eq!(
+        rest(&open(folder.path()), &name("slow"), 9),
+        ids(0..5),
+        "also where it has noted no place before a crash"
+    );
+}
+
+#[test]
 fn a_sink_that_is_gone_keeps_what_it_has_not_got_until_it_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
-    spool.passed(&name("gone"), spool.beginning()).unwrap();
+    spool.passed(&name("gone"), spool.enter(&name("gone"))).unwrap();
     put(&spool, &events(0..5), None, None).unwrap();
     spool.passed(&name("one"), Position { entry: 1, ..Position::default() }).unwrap();
     assert_eq!(rest(&open(folder.path()), &name("gone"), 9), ids(0..5));
@@ -149,7 +166,8 @@ fn streams_that_a_sink_does_not_take_are_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
     put(&spool, &[event(0, "events"), event(1, "audits"), event(2, "events")], None, None).unwrap();
-    let piece = spool.read(&name("one"), &spool.beginning(), |stream| stream == "audits", 100, 100).unwrap().unwrap();
+    let piece =
+        spool.read(&name("one"), &spool.enter(&name("one")), |stream| stream == "audits", 100, 100).unwrap().unwrap();
     assert_eq!(piece.events.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["1"]);
     assert!(spool.is_passed(&piece.end));
 }
@@ -158,7 +176,7 @@ fn streams_that_a_sink_does_not_take_are_passed_over() {
 fn a_full_spool_says_so_until_a_sink_has_taken_some() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path(), 100).unwrap();
-    spool.passed(&name("one"), spool.beginning()).unwrap();
+    spool.enter(&name("one"));
     assert!(!spool.is_full());
     put(&spool, &events(0..9), None, None).unwrap();
     assert!(spool.is_full());
@@ -192,7 +210,7 @@ fn an_event_that_the_disk_has_damaged_is_noticed_alone() {
     let path = spool.path(0);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("{\"id\":\"2\"}", "{\"id\":\"7\"}")).unwrap();
-    let piece = spool.read(&name("one"), &spool.beginning(), |_| true, 1_000, 100).unwrap().unwrap();
+    let piece = spool.read(&name("one"), &spool.enter(&name("one")), |_| true, 1_000, 100).unwrap().unwrap();
     assert_eq!(piece.events.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["0", "1", "3"]);
     assert!(piece.damaged[0].text.contains("{\"id\":\"7\"}"));
     fs::write(&path, "no batch").unwrap();
@@ -216,7 +234,7 @@ fn a_batch_that_was_not_written_to_its_end_is_not_there() {
 async fn who_waits_for_a_batch_is_woken() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
-    let place = spool.beginning();
+    let place = spool.enter(&name("one"));
     let ((), put) = tokio::join!(spool.stored_behind(&place), async { put(&spool, &events(0..1), None, None) });
     put.unwrap();
 }

@@ -161,7 +161,7 @@ async fn a_full_spool_pauses_the_collection_and_loses_nothing() {
         body: body.clone(),
     };
     let gone = host_harness::sink::SinkName::parse("gone").unwrap();
-    spool.passed(&gone, spool.beginning()).unwrap();
+    spool.passed(&gone, spool.enter(&gone)).unwrap();
     for id in ["1", "2"] {
         spool.put(&[event(id).as_read()], None, Some(&gone)).unwrap();
     }
