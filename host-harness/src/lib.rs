@@ -12,6 +12,7 @@
 //! | [`courier`] | from the spool to each sink: sends, acknowledgements, retries, dead letters |
 //! | [`sink`] | where events go, in each receiver's own words |
 //! | [`config`] | `webex.toml`: the table of keys, its reader, its template |
+//! | [`board`] | how everything stands right now, and whether data flows |
 //! | [`collect`] | the cycle: state, call, delivery, state |
 //! | [`tenants`] | many of them in one process: who has a turn, and what is kept of the others |
 //! | [`cli`] | people: commands, words, exit codes |
@@ -23,6 +24,7 @@
 //!
 //! None of them but [`config`] and [`demo`] knows the product; last-run is opaque to all of them.
 
+pub mod board;
 pub mod cli;
 pub mod collect;
 pub mod config;
