@@ -15,11 +15,13 @@ mod delivery;
 mod health;
 mod leftover;
 mod news;
+mod outlet;
 mod re_audit;
 pub mod report;
 mod told;
 mod totals;
 mod turn;
+mod wake;
 
 use std::time::Duration;
 
@@ -33,12 +35,14 @@ use crate::stop::Stop;
 pub use delivery::Delivery;
 pub use leftover::{SharedSinks, look_back, open, spool};
 pub use news::News;
+pub use outlet::Outlet;
 pub use re_audit::{ReAudit, ReAudits, Reach, Schedule, ScheduleError, Stretch, Wish};
 use told::Told;
 pub use totals::{Lateness, StreamTotal, Totals};
 pub(crate) use turn::SINK_PATIENCE;
 use turn::UnderWay;
 pub use turn::{Standing, Turn};
+pub use wake::Wake;
 
 /// How long to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +158,8 @@ pub struct Collector<'a> {
     pub re_audits: ReAudits,
     /// What the rounds came to so far, without re-audits.
     pub totals: Totals,
+    /// By what others cut a pause short.
+    pub wake: Wake,
     last_run: Option<LastRun>,
     told: Told,
     under_way: UnderWay,
@@ -168,7 +174,8 @@ impl<'a> Collector<'a> {
     /// Goes on after an earlier turn.
     pub fn resume(tenant: &'a Tenant, delivery: &'a mut Delivery, stop: Stop, standing: Standing) -> Self {
         let Standing { re_audits, totals, told, under_way } = standing;
-        Self { tenant, delivery, stop, streams: Vec::new(), re_audits, totals, last_run: None, told, under_way }
+        let (streams, wake) = (Vec::new(), Wake::default());
+        Self { tenant, delivery, stop, streams, re_audits, totals, wake, last_run: None, told, under_way }
     }
 
     /// What is to be kept until the next turn.
@@ -184,10 +191,16 @@ impl<'a> Collector<'a> {
     /// says so.
     pub async fn run(&mut self, mode: Mode, mut observe: impl FnMut(Step<'_>)) -> Result<End, CollectError> {
         loop {
+            if self.wake.take() {
+                self.under_way.at_once();
+            }
             match self.turn(mode, Duration::MAX, &mut observe).await? {
                 Turn::Again => {}
                 // A wait that is cut short ends with the next turn.
-                Turn::Rest(time) => drop(self.stop.sleep(time).await),
+                Turn::Rest(time) => tokio::select! {
+                    _ = self.stop.sleep(time) => {}
+                    () = self.wake.wanted() => {}
+                },
                 Turn::Over(end) => return Ok(end),
             }
         }

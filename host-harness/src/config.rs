@@ -11,6 +11,7 @@ pub mod keys;
 pub mod nearest;
 mod network;
 mod reader;
+mod serve;
 mod sinks;
 mod template;
 mod tenants;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::board::QuietAfter;
 use crate::collect::Schedule;
 use crate::net::WayOut;
 use crate::secrets::{KeySource, Supplied};
@@ -28,6 +30,7 @@ pub use error::{ConfigError, Place};
 use keys::Key;
 pub use network::NetworkError;
 use reader::{Found, Part, Reader};
+pub use serve::{ServeError, ServeTable};
 pub use template::template;
 pub(crate) use tenants::ALL;
 pub use tenants::{Listing, Setup, Stamp, TenantName, Tenants};
@@ -44,6 +47,10 @@ pub struct Config {
     pub interval: Duration,
     /// What is read again, and how often.
     pub reaudit: Option<Schedule>,
+    /// How long a stream may list nothing until a person should look.
+    pub quiet_after: QuietAfter,
+    /// The page, health, metrics and commands over HTTP.
+    pub serve: ServeTable,
     /// How Webex is reached.
     pub way_out: WayOut,
     /// Where events go.

@@ -68,6 +68,29 @@ pub struct Couriers {
     stop: Stop,
 }
 
+/// A look at couriers from outside.
+#[derive(Clone)]
+pub struct CourierWatch {
+    spool: Arc<Spool>,
+    standings: Vec<watch::Receiver<Standing>>,
+}
+
+impl CourierWatch {
+    /// How each sink stands.
+    pub fn standings(&self) -> Vec<Standing> {
+        let standing = |watched: &watch::Receiver<Standing>| {
+            let standing = watched.borrow().clone();
+            Standing { waiting: self.spool.behind(&standing.position), ..standing }
+        };
+        self.standings.iter().map(standing).collect()
+    }
+
+    /// The spool that they take from.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+}
+
 /// What is left in the spool when nothing more is done about it. The next run goes on with it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(Standing::left_in_words).collect::<Vec<_>>().join("; "))]
@@ -114,11 +137,12 @@ impl Couriers {
 
     /// How each sink stands.
     pub fn standings(&self) -> Vec<Standing> {
-        let standing = |watched: &watch::Receiver<Standing>| {
-            let standing = watched.borrow().clone();
-            Standing { waiting: self.spool.behind(&standing.position), ..standing }
-        };
-        self.standings.iter().map(standing).collect()
+        self.watch().standings()
+    }
+
+    /// The same for others than their owner, as long as they like.
+    pub fn watch(&self) -> CourierWatch {
+        CourierWatch { spool: Arc::clone(&self.spool), standings: self.standings.clone() }
     }
 
     /// Returns once every sink has everything, or when none has taken anything for `patience` and there is no sense in waiting:

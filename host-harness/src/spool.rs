@@ -245,6 +245,11 @@ impl Spool {
         self.inner().entries.values().map(|stored| stored.shape.bytes).sum()
     }
 
+    /// How many there may be.
+    pub fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
     /// Whether there is no room for another batch.
     pub fn is_full(&self) -> bool {
         self.bytes() >= self.max_bytes

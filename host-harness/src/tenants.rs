@@ -22,7 +22,7 @@ use crate::sink::SinkError;
 use crate::state::StateError;
 pub(crate) use opened::{open, ready, store};
 pub use schedule::Scheduler;
-pub use seat::Shared;
+pub use seat::{Shared, Watch};
 
 /// Why a tenant cannot have its turn.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::health::Health;
-use super::{CollectError, RoundEnd};
+use super::{CollectError, Outlet, RoundEnd};
+use crate::board::TenantBoard;
+use crate::board::view::RecentEvent;
 use crate::courier::{Couriers, Standing, Undelivered};
 use crate::runtime::{Bundle, LastRun, Parts, Report};
 use crate::sink::{Event, Sinks};
@@ -22,12 +24,14 @@ pub struct Delivery {
     couriers: Option<Couriers>,
     /// Events of the collector's own, where a sink wants them.
     health: Option<Health>,
+    /// Where others look at what goes on, if they do.
+    board: Option<TenantBoard>,
     /// Texts of parts that are on the disk.
     stored: Arc<dyn Parts>,
     under_way: Option<UnderWay>,
 }
 
-struct Places {
+pub(super) struct Places {
     route: Route,
     state: Writer,
 }
@@ -44,6 +48,8 @@ enum Route {
 struct UnderWay {
     last_run: Arc<LastRun>,
     reports: Vec<Report>,
+    /// What the board is to show of it.
+    recent: Vec<RecentEvent>,
     recorded: JoinHandle<Result<(), CollectError>>,
 }
 
@@ -71,13 +77,22 @@ impl Delivery {
     fn by(route: Route, couriers: Option<Couriers>, state: Writer) -> Self {
         let stored = state.parts();
         let places = Arc::new(Mutex::new(Places { route, state }));
-        Self { places, couriers, health: None, stored, under_way: None }
+        Self { places, couriers, health: None, board: None, stored, under_way: None }
     }
 
     /// The same with events of the collector's own.
     #[must_use]
     pub(super) fn with_health(self, health: Option<Health>) -> Self {
         Self { health, ..self }
+    }
+
+    /// The same, seen on a board. It is the tenant's way out for commands, too, until it is [closed](Self::close).
+    #[must_use]
+    pub fn on_board(self, board: Option<TenantBoard>) -> Self {
+        if let Some(board) = &board {
+            board.attach(Outlet::new(Arc::clone(&self.places), self.couriers.as_ref().map(Couriers::watch)));
+        }
+        Self { board, ..self }
     }
 
     /// Takes note of what is recorded, for events of the collector's own.
@@ -87,11 +102,14 @@ impl Delivery {
         }
     }
 
-    /// After a round: sends events of the collector's own, if there are any.
+    /// After a round: tells the board, and sends events of the collector's own, if there are any.
     ///
     /// # Errors
     /// The disk refuses.
     pub(super) fn tell_health(&mut self, end: &RoundEnd, now: i64) -> Result<(), CollectError> {
+        if let Some(board) = &self.board {
+            board.round(end);
+        }
         let Some(health) = &mut self.health else { return Ok(()) };
         health.note_end(end, now);
         let events = health.take(now);
@@ -136,6 +154,9 @@ impl Delivery {
 
     /// Ends what brings events to the sinks; what is under way may come to its end. Returns how each sink stands then.
     pub async fn close(&mut self) -> Vec<Standing> {
+        if let Some(board) = &self.board {
+            board.detach();
+        }
         match self.couriers.take() {
             Some(couriers) => couriers.end().await,
             None => Vec::new(),
@@ -147,10 +168,7 @@ impl Delivery {
     /// # Errors
     /// The disk or the file refuses.
     pub fn deliver(&self, events: Vec<Bundle>) -> Result<(), CollectError> {
-        match &mut self.places().route {
-            Route::Direct(sinks) => Ok(sinks.deliver(events)?),
-            Route::Spool(spool) => Ok(spool.put(&Bundle::each_of(&events).collect::<Vec<_>>(), None, None)?),
-        }
+        self.places().deliver(events)
     }
 
     /// Of the state keeps only the lock, until the next turn.
@@ -177,9 +195,10 @@ impl Delivery {
     pub(super) fn begin(&mut self, parcel: Parcel, reports: Vec<Report>) {
         debug_assert!(self.under_way.is_none(), "one batch at a time");
         let (last_run, places) = (Arc::clone(&parcel.last_run), Arc::clone(&self.places));
+        let recent = self.board.as_ref().map(|board| board.preview(&parcel.events)).unwrap_or_default();
         let recorded =
             tokio::task::spawn_blocking(move || places.lock().unwrap_or_else(PoisonError::into_inner).record(parcel));
-        self.under_way = Some(UnderWay { last_run, reports, recorded });
+        self.under_way = Some(UnderWay { last_run, reports, recent, recorded });
     }
 
     /// Waits until nothing is on its way. Returns the reports of the batch that is recorded now; none where there was no batch.
@@ -187,9 +206,12 @@ impl Delivery {
     /// # Errors
     /// The batch could not be delivered or recorded.
     pub(super) async fn end(&mut self) -> Result<Vec<Report>, CollectError> {
-        let Some(UnderWay { recorded, reports, .. }) = self.under_way.take() else { return Ok(Vec::new()) };
+        let Some(UnderWay { recorded, reports, recent, .. }) = self.under_way.take() else { return Ok(Vec::new()) };
         // It is not aborted, so it can only have panicked.
         recorded.await.unwrap_or(Err(CollectError::Defect))?;
+        if let Some(board) = &self.board {
+            board.recorded(&reports, recent);
+        }
         Ok(reports)
     }
 
@@ -199,6 +221,14 @@ impl Delivery {
 }
 
 impl Places {
+    /// Events that were not collected in a round.
+    pub(super) fn deliver(&mut self, events: Vec<Bundle>) -> Result<(), CollectError> {
+        match &mut self.route {
+            Route::Direct(sinks) => Ok(sinks.deliver(events)?),
+            Route::Spool(spool) => Ok(spool.put(&Bundle::each_of(&events).collect::<Vec<_>>(), None, None)?),
+        }
+    }
+
     /// Delivers, then remembers; in this order only.
     fn record(&mut self, parcel: Parcel) -> Result<(), CollectError> {
         let Self { route, state } = self;

@@ -50,6 +50,11 @@ impl Standing {
     pub fn start_over(&mut self) {
         self.under_way = UnderWay::default();
     }
+
+    /// The next round begins now.
+    pub fn at_once(&mut self) {
+        self.under_way.at_once();
+    }
 }
 
 /// The rounds, and where they are.
@@ -68,6 +73,14 @@ pub(super) struct UnderWay {
     re_audit: Option<Open>,
     /// What sinks had taken when the spool was found full, or when it last changed, and when that was.
     paused: Option<(u64, Instant)>,
+}
+
+impl UnderWay {
+    /// The next round begins now.
+    pub(super) fn at_once(&mut self) {
+        self.next_round = None;
+        self.is_between = false;
+    }
 }
 
 /// A re-audit that is under way between rounds.

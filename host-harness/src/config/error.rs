@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::value::ValueError;
-use super::{NetworkError, keys, tenants};
+use super::{NetworkError, ServeError, keys, tenants};
+use crate::board::QuietError;
 use crate::collect::ScheduleError;
 use crate::net::OriginError;
 
@@ -110,6 +111,24 @@ pub enum ConfigError {
         place: Place,
         /// Why.
         source: ScheduleError,
+    },
+    /// No times of silence.
+    #[error("{place}: `{key}` cannot be used: {source}", key = keys::QUIET_AFTER)]
+    QuietAfter {
+        /// Where.
+        place: Place,
+        /// Why.
+        source: QuietError,
+    },
+    /// A key of `[serve]`.
+    #[error("{place}: `{key}` cannot be used: {source}")]
+    Serve {
+        /// Where.
+        place: Place,
+        /// Which.
+        key: &'static str,
+        /// Why.
+        source: ServeError,
     },
     /// A key of `[network]`.
     #[error("{place}: `{key}` cannot be used: {source}")]

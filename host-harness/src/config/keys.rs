@@ -100,6 +100,16 @@ pub const SECRETS_KEY: &str = "secrets.key";
 pub const INTERVAL: &str = "collect.interval";
 /// What is read again, and how often.
 pub const REAUDIT: &str = "collect.reaudit";
+/// How long a stream may list nothing.
+pub const QUIET_AFTER: &str = "collect.quiet_after";
+/// Where `serve` listens.
+pub const SERVE_LISTEN: &str = "serve.listen";
+/// What whoever asks it must know.
+pub const SERVE_TOKEN: &str = "serve.token";
+/// By what names it is reached.
+pub const SERVE_HOSTS: &str = "serve.hosts";
+/// How many events its page shows.
+pub const SERVE_RECENT: &str = "serve.recent_events";
 /// Authorities to believe besides the system's.
 pub const CA_FILE: &str = "network.ca_file";
 /// The proxy.
@@ -240,6 +250,12 @@ pub const KEYS: &[Key] = &[
         Shown::Optional(Some("\"24h every 6h\"")),
         "Read so much of the past again so often, and deliver what was listed too late for `overlap`. Absent: never.",
     ),
+    host(
+        QUIET_AFTER,
+        Kind::List,
+        Shown::Optional(Some("[\"4 days\", \"security_audits=14 days\"]")),
+        "How long a stream may list nothing until `serve` and its metrics warn of it; a stream may have a time of its own. At least 24h.",
+    ),
     setting("collect.events_resources", "events_resources", Kind::List).example("[\"messages\", \"memberships\"]"),
     setting("collect.events_types", "events_types", Kind::List).example("[\"created\", \"deleted\"]"),
     setting("collect.admin_categories", "admin_categories", Kind::List).example("[\"USERS\", \"LOGINS\"]"),
@@ -294,6 +310,36 @@ pub const KEYS: &[Key] = &[
         "Believe every certificate: tokens and events can then be read and changed on the way. Each start warns of it.",
     )
     .given(Given::Here),
+    host(
+        SERVE_LISTEN,
+        Kind::Text,
+        Shown::Optional(Some("\"127.0.0.1:8765\"")),
+        "Address and port of the page, health, metrics and commands of `serve`. Another address than one of this machine alone needs \
+         `serve.token`.",
+    )
+    .of_program(),
+    host(
+        SERVE_TOKEN,
+        Kind::Secret,
+        Shown::Optional(Some("{ file = \"serve.token\" }")),
+        "What whoever asks `serve` must send as bearer token, or in a browser as password with any name; 16 letters or more. Health needs none.",
+    )
+    .given(Given::Elsewhere)
+    .of_program(),
+    host(
+        SERVE_HOSTS,
+        Kind::List,
+        Shown::Optional(Some("[]")),
+        "Names by which `serve` is reached, as of a reverse proxy; besides addresses and localhost.",
+    )
+    .of_program(),
+    host(
+        SERVE_RECENT,
+        Kind::Integer,
+        Shown::Optional(Some("20")),
+        "How many of the latest events the page shows, as they were delivered; 0 to 200.",
+    )
+    .of_program(),
     host(
         TENANTS_DIR,
         Kind::Text,

@@ -11,7 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{KEYS, Key, Target};
 use super::value::{self, Value, Values};
-use super::{Config, ConfigError, Place, keys, nearest, network, tenants};
+use super::{Config, ConfigError, Place, ServeTable, keys, nearest, network, tenants};
+use crate::board::QuietAfter;
 use crate::collect::Schedule;
 use crate::net::Origin;
 use crate::secrets::{KeySource, Supplied};
@@ -165,6 +166,12 @@ impl<'a> Reader<'a> {
         };
         let reaudit = found.values.text(keys::REAUDIT).map(str::parse::<Schedule>).transpose();
         let reaudit = reaudit.map_err(|source| ConfigError::ReAudit { place: place(keys::REAUDIT), source })?;
+        let quiet_after = found.values.text(keys::QUIET_AFTER).map(str::parse::<QuietAfter>).transpose();
+        let quiet_after = quiet_after
+            .map_err(|source| ConfigError::QuietAfter { place: place(keys::QUIET_AFTER), source })?
+            .unwrap_or_default();
+        let serve = ServeTable::read(&found.values);
+        let serve = serve.map_err(|(key, source)| ConfigError::Serve { place: place(key), key, source })?;
         let way_out = network::way_out(&found.values, self.folder()).map_err(|(key, source)| ConfigError::Network {
             place: place(key),
             key,
@@ -188,6 +195,8 @@ impl<'a> Reader<'a> {
             state_dir,
             interval,
             reaudit,
+            quiet_after,
+            serve,
             way_out,
             sinks,
             spool_bytes,

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 use super::value;
-use super::{Config, ConfigError, Found, Part, Reader, keys};
+use super::{Config, ConfigError, Found, Part, Reader, ServeTable, keys};
 use crate::secrets::KeySource;
 use crate::sink::SinkTable;
 
@@ -98,6 +98,8 @@ pub struct Tenants {
     pub side_by_side: usize,
     /// The sinks of tenants without sinks of their own.
     pub sinks: Vec<SinkTable>,
+    /// The page, health, metrics and commands over HTTP.
+    pub serve: ServeTable,
     file: PathBuf,
     /// Of `webex.toml`, from which a tenant's defaults are read anew each time: it may hold secrets.
     text: Zeroizing<String>,
@@ -150,6 +152,7 @@ impl Tenants {
         Ok(Self {
             side_by_side,
             sinks: config.sinks,
+            serve: config.serve,
             file: path.to_owned(),
             dir,
             state_dir: config.state_dir,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -39,6 +40,8 @@ pub struct Scheduler<F> {
     queue: BTreeSet<(Instant, u64, TenantName)>,
     tickets: u64,
     running: JoinSet<(TenantName, Option<Taken>)>,
+    /// Names of tenants whose next round is to begin now.
+    wakes: Option<UnboundedReceiver<TenantName>>,
     refused: BTreeSet<std::path::PathBuf>,
     is_unlisted: bool,
     broken: Option<TenantError>,
@@ -53,6 +56,8 @@ struct Place {
     ticket: Option<(Instant, u64)>,
     /// Its file has changed since its settings were read for its sinks.
     is_changed: bool,
+    /// Its next round is to begin now.
+    is_woken: bool,
     is_gone: bool,
     /// Turns in a row that failed.
     failures: u32,
@@ -60,6 +65,14 @@ struct Place {
     told: Option<String>,
     re_audit: Option<Round>,
     end: Option<Result<End, TenantError>>,
+}
+
+/// What comes next; without a source nothing ever does.
+async fn next(wakes: &mut Option<UnboundedReceiver<TenantName>>) -> Option<TenantName> {
+    match wakes {
+        Some(wakes) => wakes.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl<F: FnMut(Step<'_>)> Scheduler<F> {
@@ -73,6 +86,7 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
             queue: BTreeSet::new(),
             tickets: 0,
             running: JoinSet::new(),
+            wakes: None,
             refused: BTreeSet::new(),
             is_unlisted: false,
             broken: None,
@@ -84,6 +98,12 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
     #[must_use]
     pub fn turns_of(self, length: Duration) -> Self {
         Self { turn: length, ..self }
+    }
+
+    /// With others who may cut a tenant's pause short, by its name.
+    #[must_use]
+    pub fn woken_by(self, wakes: UnboundedReceiver<TenantName>) -> Self {
+        Self { wakes: Some(wakes), ..self }
     }
 
     /// Gives turns until all are idle, or until asked to end.
@@ -109,6 +129,7 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
             tokio::select! {
                 Some(done) = self.running.join_next() => self.return_from(done),
                 () = tokio::time::sleep_until(wake.unwrap_or(next_look)), if !is_stopping && wake.is_some() => {}
+                Some(name) = next(&mut self.wakes), if !is_stopping => self.wake(name),
                 () = shared.stop.requested(), if !is_stopping => {}
             }
             if shared.follow && Instant::now() >= next_look {
@@ -136,6 +157,7 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
             seat: Some(Seat::default()),
             ticket: None,
             is_changed: false,
+            is_woken: false,
             is_gone: false,
             failures: 0,
             told: None,
@@ -206,6 +228,15 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
         (self.observe)(Step::Went(&name));
     }
 
+    /// A tenant's next round begins now, or when the turn is over that it has.
+    fn wake(&mut self, name: TenantName) {
+        let Some(place) = self.seats.get_mut(&name) else { return };
+        place.is_woken = true;
+        if place.seat.is_some() {
+            self.enqueue(name, Duration::ZERO);
+        }
+    }
+
     /// Puts a tenant into the queue, at its end among those that are due then.
     fn enqueue(&mut self, name: TenantName, wait: Duration) {
         let Some(place) = self.seats.get_mut(&name) else { return };
@@ -232,6 +263,9 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
             let Some(mut seat) = place.seat.take() else { continue };
             if std::mem::take(&mut place.is_changed) {
                 seat.renew();
+            }
+            if std::mem::take(&mut place.is_woken) {
+                seat.standing.at_once();
             }
             let (shared, length) = (Arc::clone(&self.shared), self.turn);
             self.running.spawn(async move {
@@ -267,7 +301,7 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
             self.remove(name);
             return;
         }
-        let is_changed = place.is_changed;
+        let is_changed = place.is_changed || place.is_woken;
         match taken.turn {
             Ok(turn) => {
                 place.failures = 0;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::{TenantError, opened};
+use crate::board::{Board, Plan, TenantBoard};
 use crate::collect::{
     self, CollectError, Collector, Delivery, Mode, ReAudits, Round, SINK_PATIENCE, SharedSinks, Standing, Step, Turn,
     Wish,
 };
-use crate::config::{TenantName, Tenants};
+use crate::config::{Config, TenantName, Tenants};
 use crate::courier::Standing as SinkStanding;
 use crate::log::Log;
 use crate::runtime::Plugin;
@@ -33,6 +34,24 @@ pub struct Shared {
     pub follow: bool,
     /// What each is to read again after its first round.
     pub wish: Option<Wish>,
+    /// Where others look at what goes on, if they do.
+    pub watch: Option<Watch>,
+}
+
+/// Those who look at what goes on.
+pub struct Watch {
+    /// Where it is seen.
+    pub board: Board,
+    /// How many of the latest events of a tenant it shows.
+    pub recent: usize,
+}
+
+impl Shared {
+    /// What is to be expected of a tenant, for the board.
+    async fn seen(&self, config: &Config) -> Result<Option<TenantBoard>, TenantError> {
+        let Some(Watch { board, recent }) = &self.watch else { return Ok(None) };
+        Ok(Some(board.tenant(Plan::of(config, &self.plugin.describe().await?, *recent))))
+    }
 }
 
 /// What is kept of a tenant while others have their turn.
@@ -108,7 +127,7 @@ impl Seat {
                 let state = State::at(&config.state_dir).writer()?;
                 let (delivery, left) = collect::open(&config, Some(&shared.sinks), state, tenant.log())?;
                 *found = left;
-                none.insert(delivery)
+                none.insert(delivery.on_board(shared.seen(&config).await?))
             }
         };
         if !self.has_re_audits {

@@ -39,7 +39,7 @@ pub(super) async fn run(global: &Global, options: &Options, tenants: Tenants) ->
     let log = session::log(global, None);
     let observe = |step: Step<'_>| told.step(step);
     let (follow, wish) = (options.follow, options.wish());
-    let shared = Shared { plugin: plugin.clone(), tenants, sinks, log, stop, follow, wish };
+    let shared = Shared { plugin: plugin.clone(), tenants, sinks, log, stop, follow, wish, watch: None };
     let summary = Scheduler::new(shared, observe).run().await?;
     plugin.keep();
     told.run(summary)

@@ -43,7 +43,8 @@ fn folder() -> TempDir {
 fn shared(folder: &TempDir, follow: bool) -> Shared {
     let Setup::Many(tenants) = Setup::load(&folder.path().join("webex.toml")).unwrap() else { panic!("many") };
     let (sinks, _) = SharedSinks::open(&tenants.sinks, std::iter::empty()).unwrap();
-    Shared { plugin: plugin("as-set"), tenants, sinks, log: Log::memory(), stop: Stop::new(), follow, wish: None }
+    let (log, stop) = (Log::memory(), Stop::new());
+    Shared { plugin: plugin("as-set"), tenants, sinks, log, stop, follow, wish: None, watch: None }
 }
 
 /// Whose lines stand in the sink, and how many.
