@@ -184,6 +184,11 @@ impl TenantBoard {
         self.change(|tenant, now| tenant.round(end, now));
     }
 
+    /// Collecting broke off as a whole, until a round ends in order.
+    pub fn failed(&self, code: &str, text: String) {
+        self.change(|tenant, _| tenant.failed(Some((code, text))));
+    }
+
     /// What the plugin says of its users: outputs of the command that [`status_command`] finds. None: it could not say.
     pub fn users(&self, outputs: Option<&str>) {
         self.change(|tenant, now| tenant.users(outputs, now));

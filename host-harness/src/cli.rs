@@ -18,6 +18,7 @@ mod output;
 mod progress;
 mod run;
 mod secrets;
+mod serve;
 mod session;
 mod signals;
 mod spool;
@@ -78,6 +79,8 @@ enum Command {
     Demo(demo::Options),
     /// Collect what is new, deliver it, remember it
     Collect(collect::Options),
+    /// Collect for ever, with status page, health, metrics and commands over HTTP
+    Serve(serve::Options),
     /// Run one command of the plugin
     Run(run::Options),
     /// List the plugin's commands
@@ -159,6 +162,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
     match cli.command {
         Command::Demo(options) => demo::run(global, &options).await,
         Command::Collect(options) => collect::run(global, &options).await,
+        Command::Serve(options) => serve::run(global, &options).await,
         Command::Run(options) => run::run(global, &options).await,
         Command::Commands(options) => commands::run(global, &options).await,
         Command::LastRun(options) => last_run::run(global, options).await,

@@ -2,6 +2,7 @@
 //! backlog is collected, everything is dropped in the middle and opened again from the disk, live events follow, and what
 //! came out is compared with the tenant's own list.
 
+pub mod hosted;
 mod tally;
 
 use std::path::PathBuf;

@@ -11,6 +11,7 @@
 //! | [`spool`] | what waits on the disk for the sinks |
 //! | [`courier`] | from the spool to each sink: sends, acknowledgements, retries, dead letters |
 //! | [`sink`] | where events go, in each receiver's own words |
+//! | [`serve`] | the page, health, metrics and commands over HTTP |
 //! | [`config`] | `webex.toml`: the table of keys, its reader, its template |
 //! | [`board`] | how everything stands right now, and whether data flows |
 //! | [`collect`] | the cycle: state, call, delivery, state |
@@ -36,6 +37,7 @@ pub mod net;
 mod redaction;
 pub mod runtime;
 pub mod secrets;
+pub mod serve;
 pub mod simulator;
 pub mod sink;
 pub mod spool;

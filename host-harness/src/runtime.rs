@@ -15,6 +15,7 @@ mod error;
 mod failure;
 mod guest;
 mod last_run;
+pub mod listed;
 mod native;
 mod output;
 mod plugin;

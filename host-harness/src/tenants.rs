@@ -83,6 +83,8 @@ pub enum Step<'a> {
     Went(&'a TenantName),
     /// The file's name is none of a tenant.
     Refused(&'a ConfigError),
+    /// The folder of the tenants can be looked at again.
+    Listed,
     /// The folder of the tenants cannot be looked at; those that are known go on.
     Unlisted(&'a ConfigError),
     /// What the tenant's last run has left, in words.

@@ -1,6 +1,6 @@
 //! `collect`: until there is nothing more, or for ever; of one tenant, or of many.
 
-mod many;
+pub(super) mod many;
 
 use clap::Args;
 
@@ -63,13 +63,7 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
     }
     signals::listen(&stop);
 
-    let mut told = Told {
-        form: Form::of(global, config.sinks.iter()),
-        all: global.verbose > 0,
-        news: News::default(),
-        re_audits: Vec::new(),
-        unwritten: None,
-    };
+    let mut told = Told::following(global, config.sinks.iter());
     let mode = if options.follow { Mode::Follow(config.interval) } else { Mode::Once };
     let mut collector = Collector::new(tenant, &mut delivery, stop.clone());
     collector.re_audits = ReAudits::new(options.wish(), config.reaudit, &config.state_dir, tenant.log())?;
@@ -129,7 +123,7 @@ impl Form {
 }
 
 /// What is told of rounds and runs, and how.
-struct Told {
+pub(super) struct Told {
     form: Form,
     /// Every stream of every round.
     all: bool,
@@ -141,8 +135,23 @@ struct Told {
 }
 
 impl Told {
+    pub(super) fn following<'a>(global: &Global, sinks: impl Iterator<Item = &'a SinkTable>) -> Self {
+        Self {
+            form: Form::of(global, sinks),
+            all: global.verbose > 0,
+            news: News::default(),
+            re_audits: Vec::new(),
+            unwritten: None,
+        }
+    }
+
+    /// Why nothing more could be told, if that is so.
+    pub(super) fn broken(self) -> Option<CliError> {
+        self.unwritten
+    }
+
     /// With `--follow`: at once. False where that cannot be done.
-    fn round(&mut self, round: &Round, progress: &Progress) -> bool {
+    pub(super) fn round(&mut self, round: &Round, progress: &Progress) -> bool {
         let lines = match (self.form, round.what) {
             (Form::Words, What::Collect) => self.news.of(round, self.all),
             (Form::Words, What::ReAudit(_)) => report::re_audit_lines(round),

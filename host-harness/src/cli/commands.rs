@@ -2,12 +2,11 @@
 
 use std::fmt::Write as _;
 
-use clap::Args;
-use serde_json::json;
-
 use super::{CliError, Exit, Global, output, session};
 use crate::config::nearest;
-use crate::runtime::{Argument, ArgumentKind, Command, Effect, OutputKind};
+use crate::runtime::listed::{argument_kind, as_json, effect_name, output_kind};
+use crate::runtime::{Argument, ArgumentKind, Command};
+use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -85,57 +84,4 @@ fn kind_in_words(argument: &Argument) -> String {
         words.push("`-` reads it from standard input".into());
     }
     format!("({})", words.join(", "))
-}
-
-fn argument_kind(kind: ArgumentKind) -> &'static str {
-    match kind {
-        ArgumentKind::Text => "text",
-        ArgumentKind::Integer => "integer",
-        ArgumentKind::Boolean => "boolean",
-        ArgumentKind::Timestamp => "timestamp",
-        ArgumentKind::Choice => "choice",
-    }
-}
-
-fn output_kind(kind: OutputKind) -> &'static str {
-    match kind {
-        OutputKind::Text => "text",
-        OutputKind::Integer => "integer",
-        OutputKind::Boolean => "boolean",
-        OutputKind::Timestamp => "timestamp",
-        OutputKind::Json => "json",
-    }
-}
-
-fn effect_name(effect: Effect) -> &'static str {
-    match effect {
-        Effect::WritesSecrets => "writes-secrets",
-        Effect::Delivers => "delivers",
-    }
-}
-
-fn as_json(command: &Command) -> serde_json::Value {
-    let arguments = command.arguments.iter().map(|argument| {
-        json!({
-            "name": argument.name,
-            "kind": argument_kind(argument.kind),
-            "required": argument.required,
-            "default": argument.default,
-            "choices": argument.choices,
-            "secret": argument.secret,
-            "help": argument.help,
-        })
-    });
-    let outputs = command
-        .outputs
-        .iter()
-        .map(|field| json!({"path": field.path, "kind": output_kind(field.kind), "help": field.help}));
-    json!({
-        "name": command.name,
-        "help": command.help,
-        "arguments": arguments.collect::<Vec<_>>(),
-        "outputs": outputs.collect::<Vec<_>>(),
-        "effects": command.effects.iter().map(|effect| effect_name(*effect)).collect::<Vec<_>>(),
-        "example": command.example,
-    })
 }

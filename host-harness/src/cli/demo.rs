@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use std::net::SocketAddr;
+
 use clap::Args;
 use serde_json::json;
 
 use super::progress::Progress;
-use super::{CliError, Exit, Global, component, output, session, signals};
-use crate::demo::{self, Outcome, Step};
+use super::{CliError, Exit, Global, component, output, serve, session, signals};
+use crate::config::{Config, ServeTable};
+use crate::demo::{self, DemoError, Outcome, Step};
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
@@ -25,12 +28,36 @@ pub(super) struct Options {
     /// Seconds for which new events come in
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     live: u64,
+    /// Look at the status page instead: nobody has signed in, and it goes on until Ctrl-C
+    #[arg(long, conflicts_with = "live")]
+    serve: bool,
+    /// Address and port of the page; port 0: one that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8765", requires = "serve")]
+    listen: SocketAddr,
+}
+
+/// `serve` against a simulated tenant. Its state is gone at the end.
+async fn hosted(global: &Global, options: &Options) -> Result<Exit, CliError> {
+    let table = ServeTable::local(options.listen).map_err(|error| CliError::Usage(format!("--listen: {error}")))?;
+    let server = serve::open(global, &table).await?;
+    let events = usize::try_from(options.events).unwrap_or(usize::MAX);
+    let webex = demo::hosted::tenant(server.address(), events, options.seed).await.map_err(DemoError::Start)?;
+    let folder = tempfile::tempdir().map_err(DemoError::Start)?;
+    let text = demo::hosted::settings(&webex, server.address(), folder.path(), &options.output);
+    let config = Config::parse(&text, &folder.path().join("webex.toml"))?;
+    output::words("sign both users in on the page; there a button of the simulated Webex is your password");
+    let ended = serve::one(global, config, server, &table, true).await;
+    webex.stop().await;
+    ended
 }
 
 pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliError> {
     output::words(
         "SIMULATED: this demo runs against a Webex tenant simulated inside this program; no real tenant is asked",
     );
+    if options.serve {
+        return hosted(global, options).await;
+    }
     let stop = Stop::new();
     signals::listen(&stop);
     let mut progress = Progress::new();

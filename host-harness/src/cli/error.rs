@@ -10,6 +10,7 @@ use crate::demo::DemoError;
 use crate::durable::DurableError;
 use crate::runtime::{Failure, RuntimeError, in_words};
 use crate::secrets::StoreError;
+use crate::serve::ServeError;
 use crate::sink::SinkError;
 use crate::spool::SpoolError;
 use crate::state::StateError;
@@ -131,6 +132,9 @@ pub enum CliError {
     /// Sinks have not taken everything.
     #[error("{0}; the next run goes on with them")]
     Undelivered(Undelivered),
+    /// The page.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The demo.
     #[error(transparent)]
     Demo(Box<DemoError>),
@@ -225,6 +229,7 @@ impl CliError {
             | Self::Usage(_)
             | Self::File { .. }
             | Self::OtherComponent { .. }
+            | Self::Serve(_)
             | Self::Runtime(RuntimeError::Load(_)) => Exit::Usage,
             Self::Secrets(error) if error.is_configuration() => Exit::Usage,
             Self::Sink(_) | Self::Undelivered(_) => Exit::Sink,

@@ -32,6 +32,11 @@ impl Progress {
         }
     }
 
+    /// Without bars, for who has a page.
+    pub(super) fn still() -> Self {
+        Self::Lines(None)
+    }
+
     /// What lines of the log must make room for.
     pub(super) fn bars(&self) -> Option<MultiProgress> {
         match self {

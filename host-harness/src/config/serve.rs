@@ -46,6 +46,14 @@ pub enum ServeError {
 }
 
 impl ServeTable {
+    /// Without a token, for this machine alone.
+    ///
+    /// # Errors
+    /// Others reach that address.
+    pub fn local(listen: SocketAddr) -> Result<Self, ServeError> {
+        Self { listen: DEFAULT, token: None, hosts: Vec::new(), recent: RECENT }.listening(listen)
+    }
+
     /// With another address, as of the command line.
     ///
     /// # Errors

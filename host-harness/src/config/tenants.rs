@@ -92,7 +92,7 @@ pub struct Listing {
 }
 
 /// What holds for all of many tenants.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tenants {
     /// How many may have a turn at a time.
     pub side_by_side: usize,

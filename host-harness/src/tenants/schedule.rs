@@ -179,7 +179,9 @@ impl<F: FnMut(Step<'_>)> Scheduler<F> {
                 return;
             }
         };
-        self.is_unlisted = false;
+        if std::mem::take(&mut self.is_unlisted) {
+            (self.observe)(Step::Listed);
+        }
         self.refuse(&listing);
         let gone: Vec<TenantName> =
             self.seats.keys().filter(|name| !listing.tenants.contains_key(*name)).cloned().collect();

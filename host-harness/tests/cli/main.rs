@@ -21,6 +21,7 @@ mod network;
 mod platform;
 mod re_audit;
 mod secrets;
+mod serve;
 mod sign_in;
 mod spool;
 mod support;

@@ -28,14 +28,7 @@ pub(super) async fn run(global: &Global, options: &Options, tenants: Tenants) ->
     let states: Vec<PathBuf> = listing.tenants.keys().map(|name| tenants.state_of(name)).collect();
     let (sinks, mended) = SharedSinks::open(&tenants.sinks, states.iter().map(PathBuf::as_path))?;
     mended.iter().for_each(|mended| output::words(&mended.to_string()));
-    let mut told = Told {
-        form: Form::of(global, tenants.sinks.iter()),
-        follow: options.follow,
-        all: global.verbose > 0,
-        news: BTreeMap::new(),
-        stop: stop.clone(),
-        unwritten: None,
-    };
+    let mut told = Told::new(global, &tenants, options.follow, stop.clone());
     let log = session::log(global, None);
     let observe = |step: Step<'_>| told.step(step);
     let (follow, wish) = (options.follow, options.wish());
@@ -46,7 +39,7 @@ pub(super) async fn run(global: &Global, options: &Options, tenants: Tenants) ->
 }
 
 /// What is told of rounds and runs, and how.
-struct Told {
+pub(in crate::cli) struct Told {
     form: Form,
     follow: bool,
     /// Every stream of every round.
@@ -58,13 +51,24 @@ struct Told {
 }
 
 impl Told {
-    fn step(&mut self, step: Step<'_>) {
+    /// Of rounds for ever.
+    pub(in crate::cli) fn following(global: &Global, tenants: &Tenants, stop: Stop) -> Self {
+        Self::new(global, tenants, true, stop)
+    }
+
+    fn new(global: &Global, tenants: &Tenants, follow: bool, stop: Stop) -> Self {
+        let (form, all) = (Form::of(global, tenants.sinks.iter()), global.verbose > 0);
+        Self { form, follow, all, news: BTreeMap::new(), stop, unwritten: None }
+    }
+
+    pub(in crate::cli) fn step(&mut self, step: Step<'_>) {
         match step {
             Step::Came(name) => output::words(&format!("{name}: its file is new; collecting begins")),
             Step::Went(name) => {
                 self.news.remove(name);
                 output::words(&format!("{name}: its file is gone; collecting ends, its state is kept"));
             }
+            Step::Listed => output::words("the folder of the tenants can be read again"),
             Step::Refused(error) | Step::Unlisted(error) => output::words(&format!("error: {error}")),
             Step::LookedBack(name, found) => output::words(&format!("{name}: {found}")),
             Step::Recovered(name) => output::words(&format!("{name}: collects again")),
@@ -96,7 +100,7 @@ impl Told {
         }
     }
 
-    fn run(self, summary: Summary) -> Result<Exit, CliError> {
+    pub(in crate::cli) fn run(self, summary: Summary) -> Result<Exit, CliError> {
         if let Some(error) = self.unwritten {
             return Err(error);
         }
