@@ -56,7 +56,7 @@ pub struct Finding {
     pub subject: &'static str,
     /// How it was found.
     pub verdict: Verdict,
-    /// `ok`, a failure's or a warning's code.
+    /// `ok`, `off`, a failure's or a warning's code.
     pub code: &'static str,
     /// One sentence.
     pub text: String,
@@ -69,6 +69,11 @@ pub struct Finding {
 impl Finding {
     fn ok(subject: &'static str, text: impl Into<String>) -> Self {
         Self { subject, verdict: Verdict::Ok, code: "ok", text: text.into(), remedy: String::new(), failure: None }
+    }
+
+    /// What is not used.
+    fn off(subject: &'static str, text: &'static str) -> Self {
+        Self { code: "off", ..Self::ok(subject, text) }
     }
 
     fn warn(subject: &'static str, code: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
@@ -122,7 +127,7 @@ async fn user_and_streams(io: &Io, settings: &Settings, user: User, deadline: Sp
         (Some(_), Err(failure)) => return (vec![Finding::fail(user.name(), failure)], None),
         (None, _) => {
             let all = std::iter::once(user.name()).chain(user.streams().map(Stream::name));
-            return (all.map(|subject| Finding::ok(subject, "not configured")).collect(), None);
+            return (all.map(|subject| Finding::off(subject, "not configured")).collect(), None);
         }
     };
     let mut findings = Vec::new();
@@ -140,7 +145,7 @@ async fn user_and_streams(io: &Io, settings: &Settings, user: User, deadline: Sp
     let on = settings.streams();
     for stream in user.streams() {
         match &tokens {
-            _ if !on.contains(&stream) => findings.push(Finding::ok(stream.name(), "off")),
+            _ if !on.contains(&stream) => findings.push(Finding::off(stream.name(), "off")),
             Err(failure) => {
                 let message = format!("not listed, for want of tokens of the {}", user.title());
                 let failure = Failure { message, ..failure.clone().of_stream(stream) };

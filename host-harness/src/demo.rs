@@ -12,8 +12,9 @@ use crate::collect::{self, CollectError, Collector, Delivery, End, Mode, Totals}
 use crate::config::keys::ORIGIN_SETTING;
 use crate::durable::DurableError;
 use crate::log::Log;
-use crate::runtime::{Failure, Plugin, Runtime, RuntimeError, Tenant, User, in_words};
+use crate::runtime::{Plugin, Runtime, RuntimeError, Tenant, User};
 use crate::secrets::{KeySource, Secret, Store};
+use crate::sign_in::{self, SignInError};
 use crate::simulator::{
     ADMIN, ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, AuthorizeError, Endpoint, Fault, Latency, LiveRates, OFFICER,
     OFFICER_CLIENT_ID, OFFICER_CLIENT_SECRET, REDIRECT_URI, RetryAfter, ScriptedFault, SimulatedTenant, Stream,
@@ -76,22 +77,12 @@ pub enum DemoError {
     /// The plugin could not be run.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// A command failed.
-    #[error("`{command}`: {}", in_words(failure))]
-    Command {
-        /// Which.
-        command: String,
-        /// Why.
-        failure: Box<Failure>,
-    },
     /// A sign-in did not go its way.
-    #[error("the sign-in of {user} did not work: {reason}")]
-    SignIn {
-        /// Who.
-        user: String,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+    /// The link of a sign-in was not accepted.
+    #[error("the simulated tenant does not take the link of a sign-in: {0}")]
+    Authorize(#[from] AuthorizeError),
     /// The state.
     #[error(transparent)]
     State(#[from] StateError),
@@ -104,12 +95,6 @@ pub enum DemoError {
     /// The collection.
     #[error(transparent)]
     Collect(#[from] CollectError),
-}
-
-impl From<AuthorizeError> for DemoError {
-    fn from(error: AuthorizeError) -> Self {
-        Self::SignIn { user: "a user".into(), reason: error.to_string() }
-    }
 }
 
 /// Steps of a demo, told while it runs.
@@ -271,31 +256,13 @@ impl Demo<'_> {
         Ok(tenant)
     }
 
-    /// As a person does it: the plugin's sign-in commands in their order, a browser in between.
+    /// As a person does it, with a browser in between.
     async fn sign_in(&self, tenant: &Tenant, user: &User) -> Result<(), DemoError> {
-        let failed = |reason: &str| DemoError::SignIn { user: user.name.clone(), reason: reason.to_owned() };
-        let [start, complete, test] = user.sign_in.as_slice() else {
-            return Err(failed("the plugin does not name three commands for it"));
-        };
-        let argument = ("user".to_owned(), user.name.clone());
-        let shown = self.command(tenant, start, std::slice::from_ref(&argument)).await?;
-        let authorize = format!("{}/v1/authorize?", self.webex.origin());
-        let url = shown
-            .split(|c: char| c.is_whitespace() || "()<>\"`[]".contains(c))
-            .find(|word| word.starts_with(&authorize))
-            .ok_or_else(|| failed("the answer shows no address to open"))?;
+        let started = sign_in::start(tenant, user).await?;
         let account = if user.name == "admin" { ADMIN } else { OFFICER };
-        let redirected = self.webex.approve(url, account)?;
-        self.command(tenant, complete, &[argument.clone(), ("code".to_owned(), redirected)]).await?;
-        self.command(tenant, test, &[argument]).await?;
+        let redirected = self.webex.approve(&started.url, account)?;
+        sign_in::complete(tenant, user, redirected).await?;
         Ok(())
-    }
-
-    async fn command(&self, tenant: &Tenant, name: &str, arguments: &[(String, String)]) -> Result<String, DemoError> {
-        let outcome = tenant.run_command(name, arguments).await?;
-        let outcome =
-            outcome.map_err(|failure| DemoError::Command { command: name.to_owned(), failure: Box::new(failure) })?;
-        Ok(outcome.readable)
     }
 
     /// One life of a host, from the disk to the disk.

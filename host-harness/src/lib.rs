@@ -16,6 +16,7 @@
 //! | [`board`] | how everything stands right now, and whether data flows |
 //! | [`collect`] | the cycle: state, call, delivery, state |
 //! | [`tenants`] | many of them in one process: who has a turn, and what is kept of the others |
+//! | [`sign_in`] | a user signs in by way of a browser: link, receiver, last page |
 //! | [`cli`] | people: commands, words, exit codes |
 //! | [`demo`] | the whole job against a simulated tenant |
 //! | [`simulator`] | the tenant that the demo and the tests run against |
@@ -38,6 +39,7 @@ mod redaction;
 pub mod runtime;
 pub mod secrets;
 pub mod serve;
+pub mod sign_in;
 pub mod simulator;
 pub mod sink;
 pub mod spool;

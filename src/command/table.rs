@@ -159,7 +159,7 @@ const fn output(path: &'static str, kind: OutputKind, help: &'static str) -> Out
 const CHECKS: &[Output] = &[
     output("CiscoWebex.Check.subject", OutputKind::Text, "What was looked at."),
     output("CiscoWebex.Check.verdict", OutputKind::Text, "`ok` or `warn`."),
-    output("CiscoWebex.Check.code", OutputKind::Text, "`ok`, or the code of the warning."),
+    output("CiscoWebex.Check.code", OutputKind::Text, "`ok`, `off`, or the code of the warning."),
     output("CiscoWebex.Check.text", OutputKind::Text, "What was found."),
     output("CiscoWebex.Check.remedy", OutputKind::Text, "What to do; empty if nothing."),
 ];

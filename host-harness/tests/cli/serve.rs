@@ -208,13 +208,18 @@ async fn health_is_honest_about_tokens_refusals_sinks_and_clocks() {
         let serving = Serving::start(&webex, &[]).await;
         serving.until(None).await;
         webex.tenant.change(|settings| {
-            settings.accounts.iter_mut().for_each(|account| account.roles.retain(|role| *role != Role::ComplianceOfficer));
+            settings
+                .accounts
+                .iter_mut()
+                .for_each(|account| account.roles.retain(|role| *role != Role::ComplianceOfficer));
         });
         assert!(serving.until(Some("refused")).await < two_intervals);
         let reasons = serving.get("/readyz").await.json()["reasons"].clone();
         let of = |name: &str| reasons.as_array().unwrap().iter().any(|reason| reason["subject"]["name"] == name);
         assert!(of("events") && !of("admin_audits"), "{reasons}");
-        webex.tenant.change(|settings| *settings = TenantSettings { clock: settings.clock.clone(), ..settings.clone() });
+        webex
+            .tenant
+            .change(|settings| *settings = TenantSettings { clock: settings.clock.clone(), ..settings.clone() });
         serving.end().await;
     };
     let stuck = async {
@@ -272,11 +277,8 @@ async fn whoever_is_not_on_this_machine_needs_the_token() {
     let token = "fake-token-for-the-page";
     webex.place.write("serve.token", token);
     #[cfg(unix)]
-    std::fs::set_permissions(
-        webex.place.path("serve.token"),
-        std::os::unix::fs::PermissionsExt::from_mode(0o600),
-    )
-    .unwrap();
+    std::fs::set_permissions(webex.place.path("serve.token"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .unwrap();
     let toml = webex.place.read("webex.toml");
     let serve = "[serve]\ntoken = { file = \"serve.token\" }\n[admin]";
     webex.place.write("webex.toml", &toml.replace("[admin]", serve));
@@ -303,7 +305,8 @@ async fn metrics_are_those_of_the_table() {
     serving.until(None).await;
     let text = serving.get("/metrics").await.body;
     let value = |line: &str| {
-        let found = text.lines().find_map(|known| known.strip_prefix(line)).unwrap_or_else(|| panic!("{line} in {text}"));
+        let found =
+            text.lines().find_map(|known| known.strip_prefix(line)).unwrap_or_else(|| panic!("{line} in {text}"));
         found.trim().parse::<f64>().unwrap()
     };
     assert!(value("webex_collector_events_delivered_total{tenant=\"\",stream=\"events\"}") >= 5.0);
