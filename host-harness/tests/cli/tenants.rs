@@ -209,7 +209,7 @@ async fn a_long_backlog_keeps_nobody_waiting_even_where_one_tenant_has_a_turn_at
     let Setup::Many(tenants) = Setup::load(&many.place.path("webex.toml")).unwrap() else { panic!("there are many") };
     let (sinks, _) = SharedSinks::open(&tenants.sinks, std::iter::empty()).unwrap();
     let (plugin, log, stop) = (plugin().clone(), Log::silent(), Stop::new());
-    let shared = Shared { plugin, tenants, sinks, log, stop, follow: false, wish: None };
+    let shared = Shared { plugin, tenants, sinks, log, stop, follow: false, wish: None, watch: None };
     let mut over = Vec::new();
     let observe = |step: Step<'_>| match step {
         Step::Over(name, _) => over.push(name.to_string()),
