@@ -8,12 +8,14 @@ mod deadletter;
 mod demo;
 mod elasticsearch;
 mod error;
+mod finding;
 mod harden;
 mod heap;
 mod init;
 mod input;
 mod inspect;
 mod last_run;
+mod login;
 mod output;
 mod progress;
 mod run;
@@ -78,6 +80,8 @@ enum Command {
     Demo(demo::Options),
     /// Collect what is new, deliver it, remember it
     Collect(collect::Options),
+    /// Sign a user in by way of a browser
+    Login(login::Options),
     /// Run one command of the plugin
     Run(run::Options),
     /// List the plugin's commands
@@ -159,6 +163,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
     match cli.command {
         Command::Demo(options) => demo::run(global, &options).await,
         Command::Collect(options) => collect::run(global, &options).await,
+        Command::Login(options) => login::run(global, &options).await,
         Command::Run(options) => run::run(global, &options).await,
         Command::Commands(options) => commands::run(global, &options).await,
         Command::LastRun(options) => last_run::run(global, options).await,
