@@ -8,12 +8,14 @@ mod deadletter;
 mod demo;
 mod elasticsearch;
 mod error;
+mod finding;
 mod harden;
 mod heap;
 mod init;
 mod input;
 mod inspect;
 mod last_run;
+mod login;
 mod output;
 mod progress;
 mod run;
@@ -81,6 +83,8 @@ enum Command {
     Collect(collect::Options),
     /// Collect for ever, with status page, health, metrics and commands over HTTP
     Serve(serve::Options),
+    /// Sign a user in by way of a browser
+    Login(login::Options),
     /// Run one command of the plugin
     Run(run::Options),
     /// List the plugin's commands
@@ -163,6 +167,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Demo(options) => demo::run(global, &options).await,
         Command::Collect(options) => collect::run(global, &options).await,
         Command::Serve(options) => serve::run(global, &options).await,
+        Command::Login(options) => login::run(global, &options).await,
         Command::Run(options) => run::run(global, &options).await,
         Command::Commands(options) => commands::run(global, &options).await,
         Command::LastRun(options) => last_run::run(global, options).await,

@@ -11,6 +11,7 @@ use crate::durable::DurableError;
 use crate::runtime::{Failure, RuntimeError, in_words};
 use crate::secrets::StoreError;
 use crate::serve::ServeError;
+use crate::sign_in::{ReceiverError, SignInError};
 use crate::sink::SinkError;
 use crate::spool::SpoolError;
 use crate::state::StateError;
@@ -138,6 +139,12 @@ pub enum CliError {
     /// The demo.
     #[error(transparent)]
     Demo(Box<DemoError>),
+    /// A sign-in that did not come to its end.
+    #[error(transparent)]
+    SignIn(SignInError),
+    /// Nobody waits for the browser.
+    #[error(transparent)]
+    Receiver(#[from] ReceiverError),
     /// A delivery, or a turn of one of many tenants, ended by a panic, which was told.
     #[error("a defect of the program; please report it")]
     Defect,
@@ -183,6 +190,18 @@ impl From<TenantError> for CliError {
             TenantError::Runtime(error) => error.into(),
             TenantError::Collect(error) => error.into(),
             TenantError::Defect => Self::Defect,
+        }
+    }
+}
+
+impl From<SignInError> for CliError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Failed(failure) => Self::Plugin { failure, place: None },
+            SignInError::Runtime(error) => error.into(),
+            error @ (SignInError::Refused(_) | SignInError::Commands { .. } | SignInError::Answer { .. }) => {
+                Self::SignIn(error)
+            }
         }
     }
 }
@@ -234,7 +253,10 @@ impl CliError {
             Self::Secrets(error) if error.is_configuration() => Exit::Usage,
             Self::Sink(_) | Self::Undelivered(_) => Exit::Sink,
             Self::Plugin { failure, .. } => Exit::of_code(&failure.code),
-            Self::Runtime(_)
+            Self::SignIn(SignInError::Refused(_)) | Self::Receiver(ReceiverError::Expired) => Exit::SignIn,
+            Self::SignIn(_)
+            | Self::Receiver(_)
+            | Self::Runtime(_)
             | Self::State(_)
             | Self::Durable(_)
             | Self::Secrets(_)
