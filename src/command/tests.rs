@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::table::{Effect, OutputKind, TABLE};
 use super::*;
 use crate::effect::{HttpError, Response};
-use crate::failure::Code;
+use crate::failure::{Code, Retry};
 use crate::fake::{Host, START, Sent, answer, settings, tokens, with_header};
 use crate::secret::SecretName;
 
@@ -320,6 +320,7 @@ fn an_event_that_webex_does_not_give_is_explained() {
     });
     let failure = run(&host, "cisco-webex-get-event", &[("id", "a/b")]).unwrap_err();
     assert!(failure.remedy.contains("does not answer for every event"), "{}", failure.remedy);
+    assert_eq!((failure.code, failure.retry), (Code::InvalidArgument, Retry::AfterAChange));
     assert_eq!(failure.stream, Some(Stream::Events));
 }
 
