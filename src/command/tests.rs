@@ -365,7 +365,8 @@ fn status_says_how_each_user_stands_and_asks_nobody() {
     let outcome = run(&host, "cisco-webex-status", &[]).unwrap();
     let users = &outcome.outputs[PREFIX]["User"];
     assert_eq!((&users[0]["signed_in"], &users[0]["problem"]), (&json!(true), &json!("")));
-    assert_eq!(users[1]["signed_in"], json!(false));
+    assert_eq!(users[0]["access_issued"], json!(START.to_string()));
+    assert_eq!((&users[1]["signed_in"], &users[1]["access_issued"]), (&json!(false), &Value::Null));
     assert_eq!(users[1]["problem"], "the stored tokens of the compliance officer are damaged");
     assert!(users[1]["remedy"].as_str().unwrap().contains("cisco-webex-oauth-start user=compliance_officer"));
     let settings = Settings::parse([("admin_credentials".to_owned(), "admin-client".to_owned())]).unwrap();
@@ -399,6 +400,29 @@ fn signing_in_by_commands_works_from_start_to_test() {
     assert_eq!(done.outputs[PREFIX]["SignIn"]["scopes"], json!(["audit:events_read", "spark:kms"]));
     let tested = run(&host, "cisco-webex-oauth-test", &[("user", "admin")]).unwrap();
     assert_eq!(tested.outputs[PREFIX]["Check"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn the_account_that_signed_in_is_named_where_webex_may_be_asked_and_its_silence_fails_nothing() {
+    for (person, account) in [
+        (r#"{"emails":["a_b@example.com"],"orgId":"org-1"}"#, json!("a_b@example.com")),
+        ("[]", Value::Null),
+        ("<html>", Value::Null),
+    ] {
+        let host = host(move |sent| match sent.url.path() {
+            "/v1/access_token" => {
+                let body = r#"{"access_token":"fake-access-1","expires_in":60,"scope":"spark:people_read"}"#;
+                answer(200, body)
+            }
+            path => {
+                assert_eq!(path, "/v1/people/me");
+                answer(200, person)
+            }
+        });
+        let done = run(&host, "cisco-webex-oauth-complete", &[("user", "admin"), ("code", "abc")]).unwrap();
+        assert_eq!(done.outputs[PREFIX]["SignIn"]["account"], account, "{person}");
+        assert_eq!(done.readable.contains(" as "), account != Value::Null, "{}", done.readable);
+    }
 }
 
 #[test]

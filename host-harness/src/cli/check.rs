@@ -9,7 +9,9 @@ use super::session::Session;
 use super::whose::{self, Answer, Default, Whose};
 use super::{CliError, Exit, Global, output, session};
 use crate::config::Config;
+use crate::config::keys::ORIGIN_SETTING;
 use crate::durable;
+use crate::net::{self, Obstacle, Origin};
 use crate::runtime::{Finding, Plugin, Verdict};
 use crate::secrets::{Condition, KeySource};
 use crate::sink::{SendError, SinkTable};
@@ -47,7 +49,12 @@ async fn answer(global: &Global, config: Config, plugin: Plugin) -> Result<Answe
         None => ok("state", "where collecting stands can be read"),
         Some(error) => fail("state", "corrupt-last-run", &error.line(), ""),
     });
-    findings.extend(session.tenant.check().await?);
+    let of_plugin = session.tenant.check().await?;
+    // Where the settings are not understood, nobody knows where to go.
+    if !of_plugin.iter().any(|finding| finding.subject == "settings" && finding.verdict == Verdict::Fail) {
+        findings.extend(way(&session).await?);
+    }
+    findings.extend(of_plugin);
     let lines: String = findings.iter().map(|finding| in_words(finding, &session.config)).collect();
     Ok(Answer {
         exit: exit(&findings, &session.plugin.describe().await?),
@@ -73,6 +80,26 @@ fn host(config: &Config) -> Vec<Finding> {
         findings.push(finding("network", Verdict::Warn, "certificates-not-checked", text, remedy));
     }
     findings
+}
+
+/// The way to where events come from, over the same proxy and with the same authorities as collecting.
+async fn way(session: &Session) -> Result<Vec<Finding>, CliError> {
+    let config = &session.config;
+    let of_person = config.settings.get(ORIGIN_SETTING).filter(|url| !url.trim().is_empty()).cloned();
+    let urls = match of_person {
+        Some(url) => vec![url],
+        None => session.plugin.describe().await?.origins,
+    };
+    let mut findings = Vec::new();
+    for origin in urls.iter().filter_map(|url| Origin::parse(url).ok()) {
+        for (step, reached) in net::probe(&origin, config.way_out.clone()).await {
+            findings.push(match reached {
+                Ok(text) => ok(step.name(), &text),
+                Err(Obstacle { text, remedy }) => fail(step.name(), "unreachable", &text, &remedy),
+            });
+        }
+    }
+    Ok(findings)
 }
 
 /// The store of secrets and its key, and the settings file where it holds secrets itself.
