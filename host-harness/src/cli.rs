@@ -43,8 +43,7 @@ const LEAVE: std::time::Duration = std::time::Duration::from_millis(200);
 /// Collects audit and compliance events of Cisco Webex through a plugin component.
 #[derive(Debug, Parser)]
 #[command(name = "webex-collector", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 sign-in needed; \
-    4 some streams or tenants failed, the others are delivered; 5 a sink refused.")]
+#[command(after_help = Exit::help())]
 struct Cli {
     #[command(flatten)]
     global: Global,

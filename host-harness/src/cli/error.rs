@@ -34,6 +34,29 @@ pub enum Exit {
     Sink = 5,
 }
 
+impl Exit {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Done, Self::Failed, Self::Usage, Self::SignIn, Self::Partial, Self::Sink];
+
+    /// What it says, for the help and for docs/errors.md.
+    pub const fn means(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage or configuration",
+            Self::SignIn => "sign-in needed",
+            Self::Partial => "some streams or tenants failed, the others are delivered",
+            Self::Sink => "a sink refused, or has not taken everything yet",
+        }
+    }
+
+    /// All of them on one line.
+    pub(super) fn help() -> String {
+        let codes = Self::ALL.map(|exit| format!("{} {}", exit as u8, exit.means()));
+        format!("Exit codes: {}.", codes.join("; "))
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

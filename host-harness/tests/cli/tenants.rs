@@ -300,13 +300,13 @@ async fn the_key_of_many_tenants_is_changed_for_all_of_them() {
     }
 }
 
-/// What the README shows is what the program reads.
+/// What the documentation shows is what the program reads.
 #[cfg(unix)]
 #[tokio::test]
-async fn the_files_of_the_readme_are_those_of_a_tenant() {
+async fn the_files_of_the_documentation_are_those_of_a_tenant() {
     use std::os::unix::fs::PermissionsExt;
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
-    let section = readme.split("\n## ").find(|section| section.starts_with("Many tenants")).unwrap();
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tenants.md")).unwrap();
+    let section = page.split("\n## ").find(|section| section.starts_with("Many tenants")).unwrap();
     let place = Place::empty();
     std::fs::create_dir(place.path("tenants.d")).unwrap();
     let mut files = Vec::new();
