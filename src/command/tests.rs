@@ -126,7 +126,12 @@ fn is_of(kind: OutputKind, value: &Value) -> bool {
 fn every_command_produces_the_outputs_that_it_declares() {
     for spec in TABLE {
         let webex = |sent: &Sent| match sent.url.path() {
-            "/v1/access_token" => tokens("fake-access-1", "fake-refresh-1"),
+            "/v1/access_token" => answer(
+                200,
+                r#"{"access_token":"fake-access-1","expires_in":60,"refresh_token":"fake-refresh-1",
+                    "refresh_token_expires_in":600,"scope":"spark:people_read"}"#,
+            ),
+            "/v1/people/me" => answer(200, r#"{"emails":["admin@example.com"],"orgId":"org-1"}"#),
             "/v1/organizations" => {
                 answer(200, r#"{"items":[{"id":"org-1","displayName":"Org","created":"2020-01-01T00:00:00.000Z"}]}"#)
             }
