@@ -289,6 +289,17 @@ impl CliError {
         }
     }
 
+    /// The one command of this program that does what is to be done, where there is one.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Plugin { failure, .. } if failure.code == "sign-in-needed" => {
+                let user = failure.user.as_deref()?;
+                Some(format!("`webex-collector login {user}` does all of it"))
+            }
+            _ => None,
+        }
+    }
+
     /// The whole chain of causes on one line, each told once.
     pub(super) fn line(&self) -> String {
         line(self)
@@ -360,6 +371,15 @@ mod tests {
         ] {
             assert_eq!(CliError::plugin(failure(code, "x")).exit(), exit, "{code}");
         }
+    }
+
+    #[test]
+    fn who_has_to_sign_in_is_told_the_one_command_for_it() {
+        let mut needed = failure("sign-in-needed", "x");
+        assert_eq!(CliError::plugin(needed.clone()).hint(), None);
+        needed.user = Some("admin".into());
+        let hint = CliError::plugin(needed).hint();
+        assert_eq!(hint.as_deref(), Some("`webex-collector login admin` does all of it"));
     }
 
     #[test]

@@ -102,11 +102,11 @@ async fn keep(path: &Path, to_keep: Vec<ToKeep>) -> Result<(), CliError> {
         return Ok(());
     }
     let store = tenants::store(&Config::load(path)?)?;
+    blocking(&store, SealedFile::ready).await?;
     for (name, value) in to_keep {
         blocking(&store, move |store| store.set(name, value)).await?;
     }
     output::words(&format!("the secrets are kept in {}", store.path().display()));
-    blocking(&store, SealedFile::ready).await?;
     Ok(())
 }
 
