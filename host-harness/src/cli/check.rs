@@ -4,17 +4,21 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use console::Style;
 use serde_json::json;
 
 use super::session::Session;
 use super::whose::{self, Answer, Default, Whose};
-use super::{CliError, Exit, Global, output, session};
+use super::{CliError, Exit, Global, output, session, table};
 use crate::config::Config;
 use crate::durable;
 use crate::runtime::{Description, Finding, Plugin, Verdict};
 use crate::secrets::{Condition, KeySource};
 use crate::sink::{SendError, SinkTable};
 use crate::stop::Stop;
+
+/// A column of texts is not made narrower than this.
+const NARROWEST: usize = 30;
 
 pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
     let whose = Whose::of(global, Default::Nobody)?;
@@ -49,10 +53,11 @@ async fn answer(global: &Global, config: Config, plugin: Plugin) -> Result<Answe
         Some(error) => fail("state", "corrupt-last-run", &error.line(), ""),
     });
     findings.extend(session.tenant.check().await?);
-    let lines: String = findings.iter().map(|finding| in_words(finding, &session.config)).collect();
+    let width = output::width(whose::INDENT.len());
+    let lines: String = findings.iter().map(|finding| in_words(finding, &session.config, width)).collect();
     Ok(Answer {
         exit: exit(&findings, &session.plugin.describe().await?),
-        text: output::shown(&lines),
+        text: lines,
         json: format!("{:#}", findings.iter().map(as_json).collect::<serde_json::Value>()),
     })
 }
@@ -179,8 +184,9 @@ fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-fn in_words(finding: &Finding, config: &Config) -> String {
-    let mut line = format!("{:4}  {:20}  {}", verdict(finding.verdict), finding.subject, one_line(&finding.text));
+/// A line; on a terminal of this width as many as it takes, below each other.
+fn in_words(finding: &Finding, config: &Config, width: Option<usize>) -> String {
+    let mut line = one_line(&finding.text);
     if !finding.remedy.is_empty() {
         line.push_str(&format!("; {}", one_line(&finding.remedy)));
     }
@@ -189,8 +195,23 @@ fn in_words(finding: &Finding, config: &Config) -> String {
     {
         line.push_str(&format!(" ({place})"));
     }
-    line.push('\n');
-    line
+    let before = format!("{:4}  {:20}  ", verdict(finding.verdict), one_line(&finding.subject));
+    let lines = match width.and_then(|width| width.checked_sub(before.len())).filter(|room| *room >= NARROWEST) {
+        Some(room) => table::wrap(&line, room),
+        None => vec![line],
+    };
+    let below = format!("\n{}", " ".repeat(before.len()));
+    let word = verdict(finding.verdict);
+    let rest = before.strip_prefix(word).unwrap_or_default();
+    format!("{}{rest}{}\n", colour(finding.verdict).apply_to(word), lines.join(&below))
+}
+
+fn colour(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Ok => Style::new().green(),
+        Verdict::Warn => Style::new().yellow().bold(),
+        Verdict::Fail => Style::new().red().bold(),
+    }
 }
 
 fn one_line(text: &str) -> String {

@@ -34,6 +34,9 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
             _ => CliError::File { action: "write", path: path.clone(), source },
         })?;
     }
+    if global.json {
+        output::json(&serde_json::json!({"written": path}))?;
+    }
     output::words(&format!(
         "wrote {}: fill in the users, then run `webex-collector check`, which says what is missing",
         path.display()

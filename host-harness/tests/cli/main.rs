@@ -23,5 +23,8 @@ mod re_audit;
 mod secrets;
 mod sign_in;
 mod spool;
+mod streams;
 mod support;
 mod tenants;
+#[cfg(target_os = "linux")]
+mod terminal;
