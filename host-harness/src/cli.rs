@@ -136,9 +136,6 @@ pub fn main() -> ExitCode {
     };
     let exit = tasks.block_on(run(cli)).unwrap_or_else(|error| {
         output::words(&format!("error: {}", error.line()));
-        if let Some(hint) = error.hint() {
-            output::words(&hint);
-        }
         error.exit()
     });
     tasks.shutdown_timeout(LEAVE);

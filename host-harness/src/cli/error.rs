@@ -146,9 +146,10 @@ pub enum CliError {
     Defect,
     /// The plugin could not do it.
     #[error(
-        "{}{} [{}]",
+        "{}{}{} [{}]",
         place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default(),
         in_words(failure),
+        login(failure),
         failure.code
     )]
     Plugin {
@@ -261,20 +262,17 @@ impl CliError {
         }
     }
 
-    /// The one command of this program that does what is to be done, where there is one.
-    pub(super) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Plugin { failure, .. } if failure.code == "sign-in-needed" => {
-                let user = failure.user.as_deref()?;
-                Some(format!("`webex-collector login {user}` does all of it"))
-            }
-            _ => None,
-        }
-    }
-
     /// The whole chain of causes on one line, each told once.
     pub(super) fn line(&self) -> String {
         line(self)
+    }
+}
+
+/// The one command of this program that does what the plugin's own do one by one.
+fn login(failure: &Failure) -> String {
+    match &failure.user {
+        Some(user) if failure.code == "sign-in-needed" => format!("; `webex-collector login {user}` does all of it"),
+        Some(_) | None => String::new(),
     }
 }
 
@@ -348,10 +346,10 @@ mod tests {
     #[test]
     fn who_has_to_sign_in_is_told_the_one_command_for_it() {
         let mut needed = failure("sign-in-needed", "x");
-        assert_eq!(CliError::plugin(needed.clone()).hint(), None);
+        assert_eq!(CliError::plugin(needed.clone()).line(), "x [sign-in-needed]");
         needed.user = Some("admin".into());
-        let hint = CliError::plugin(needed).hint();
-        assert_eq!(hint.as_deref(), Some("`webex-collector login admin` does all of it"));
+        let line = CliError::plugin(needed).line();
+        assert_eq!(line, "admin: x; `webex-collector login admin` does all of it [sign-in-needed]");
     }
 
     #[test]
