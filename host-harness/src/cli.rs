@@ -182,9 +182,6 @@ pub fn main() -> ExitCode {
     };
     let exit = tasks.block_on(run(cli)).unwrap_or_else(|error| {
         output::error(&error, as_json);
-        if let Some(hint) = error.hint().filter(|_| !as_json) {
-            output::words(&hint);
-        }
         error.exit()
     });
     tasks.shutdown_timeout(LEAVE);

@@ -99,7 +99,10 @@ async fn list() -> Vec<Command> {
 
 /// A tenant with sixty events of each stream in the hour before 19:59.
 async fn tenant() -> Simulated {
-    let tenant = Simulated::without_sign_in(TenantSettings::default(), &[]).await;
+    // With the scope by which the account is named.
+    let scopes = "spark-compliance:events_read spark:kms spark:people_read";
+    let more = [("compliance_officer_scopes", scopes)];
+    let tenant = Simulated::without_sign_in(TenantSettings::default(), &more).await;
     tenant.sign_in().await;
     tenant.backlog(60, 1);
     tenant.webex.forget_requests();

@@ -184,9 +184,10 @@ pub enum CliError {
     Defect,
     /// The plugin could not do it.
     #[error(
-        "{}{} [{}]",
+        "{}{}{} [{}]",
         place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default(),
         in_words(failure),
+        login(failure).map(|login| format!("; {login}")).unwrap_or_default(),
         failure.code
     )]
     Plugin {
@@ -300,17 +301,12 @@ impl CliError {
             | Self::Defect => Exit::Failed,
         }
     }
+}
 
-    /// The one command of this program that does what is to be done, where there is one.
-    pub(super) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Plugin { failure, .. } if failure.code == "sign-in-needed" => {
-                let user = failure.user.as_deref()?;
-                Some(format!("`webex-collector login {user}` does all of it"))
-            }
-            _ => None,
-        }
-    }
+/// The one command of this program that does what the plugin's own do one by one.
+fn login(failure: &Failure) -> Option<String> {
+    let user = failure.user.as_ref().filter(|_| failure.code == "sign-in-needed")?;
+    Some(format!("`webex-collector login {user}` does all of it"))
 }
 
 /// The whole chain of causes on one line, each told once.
@@ -383,10 +379,10 @@ mod tests {
     #[test]
     fn who_has_to_sign_in_is_told_the_one_command_for_it() {
         let mut needed = failure("sign-in-needed", "x");
-        assert_eq!(CliError::plugin(needed.clone()).hint(), None);
+        assert_eq!(CliError::plugin(needed.clone()).line(), "x [sign-in-needed]");
         needed.user = Some("admin".into());
-        let hint = CliError::plugin(needed).hint();
-        assert_eq!(hint.as_deref(), Some("`webex-collector login admin` does all of it"));
+        let line = CliError::plugin(needed).line();
+        assert_eq!(line, "admin: x; `webex-collector login admin` does all of it [sign-in-needed]");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CliError, line};
+use super::{CliError, line, login};
 use crate::config::ConfigError;
 use crate::courier::Undelivered;
 use crate::redaction;
@@ -123,6 +123,9 @@ impl CliError {
 fn of_failure(failure: &Failure, place: Option<&str>) -> Told {
     let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
     let what = format!("{place}{} [{}]", cause(failure), failure.code);
+    if let Some(remedy) = login(failure) {
+        return Told { what, remedy };
+    }
     let remedy = match (what_to_do(failure), failure.retry) {
         (remedy, _) if !remedy.is_empty() => remedy,
         (_, Retry::AfterSignIn) => "sign in, and try again".to_owned(),
