@@ -53,6 +53,9 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     }
     write(path, &template(&plugin, &answers), options.force)?;
     keep(path, to_keep).await?;
+    if global.json {
+        output::json(&serde_json::json!({"written": path}))?;
+    }
     output::words(&next(global, &plugin, &answers));
     Ok(Exit::Done)
 }
@@ -102,11 +105,11 @@ async fn keep(path: &Path, to_keep: Vec<ToKeep>) -> Result<(), CliError> {
         return Ok(());
     }
     let store = tenants::store(&Config::load(path)?)?;
+    blocking(&store, SealedFile::ready).await?;
     for (name, value) in to_keep {
         blocking(&store, move |store| store.set(name, value)).await?;
     }
     output::words(&format!("the secrets are kept in {}", store.path().display()));
-    blocking(&store, SealedFile::ready).await?;
     Ok(())
 }
 

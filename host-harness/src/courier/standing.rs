@@ -52,6 +52,24 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Of a sink that has just begun, for tests of what shows it.
+    #[cfg(test)]
+    pub(crate) fn begun(name: SinkName, place: &str) -> Self {
+        Self {
+            name,
+            place: place.to_owned(),
+            condition: Condition::Fine,
+            acknowledged: 0,
+            known: 0,
+            passed: 0,
+            waiting: 0,
+            refused: 0,
+            dead_letters: 0,
+            last_acknowledged: None,
+            position: Position::default(),
+        }
+    }
+
     /// Whether it has everything that is in the spool.
     pub(super) fn is_drained(&self, spool: &Spool) -> bool {
         spool.is_passed(&self.position)

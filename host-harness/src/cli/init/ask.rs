@@ -181,6 +181,11 @@ impl Terminal {
     }
 }
 
+/// The prompt puts a colon behind it.
+fn prompt(question: &str) -> &str {
+    question.trim_end_matches('.')
+}
+
 fn cannot(error: dialoguer::Error) -> CliError {
     let dialoguer::Error::IO(source) = error;
     CliError::File { action: "ask at", path: PathBuf::from("the terminal"), source }
@@ -188,11 +193,11 @@ fn cannot(error: dialoguer::Error) -> CliError {
 
 impl Questions for Terminal {
     fn yes(&mut self, question: &str, default: bool) -> Result<bool, CliError> {
-        Confirm::new().with_prompt(question).default(default).interact_on(&self.0).map_err(cannot)
+        Confirm::new().with_prompt(prompt(question)).default(default).interact_on(&self.0).map_err(cannot)
     }
 
     fn text(&mut self, question: &str, default: &str) -> Result<String, CliError> {
-        let mut input = Input::<String>::new().with_prompt(question).allow_empty(true);
+        let mut input = Input::<String>::new().with_prompt(prompt(question)).allow_empty(true);
         if !default.is_empty() {
             input = input.default(default.to_owned());
         }
@@ -200,12 +205,12 @@ impl Questions for Terminal {
     }
 
     fn choice(&mut self, question: &str, choices: &[String], default: usize) -> Result<usize, CliError> {
-        Select::new().with_prompt(question).items(choices).default(default).interact_on(&self.0).map_err(cannot)
+        Select::new().with_prompt(prompt(question)).items(choices).default(default).interact_on(&self.0).map_err(cannot)
     }
 
     fn secret(&mut self, question: &str) -> Result<Secret, CliError> {
         loop {
-            let typed = rpassword::prompt_password(format!("{question} (it is not shown): "));
+            let typed = rpassword::prompt_password(format!("{} (it is not shown): ", prompt(question)));
             let value: Secret = typed.map_err(|error: io::Error| cannot(error.into()))?.into();
             let value = value.trimmed();
             if !value.expose().is_empty() {

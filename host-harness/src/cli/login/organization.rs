@@ -120,35 +120,54 @@ fn listed(outputs: &str) -> Vec<Seen> {
 }
 
 /// Asks; where nobody can be asked, says what to do.
-async fn choose(login: &Login, mut seen: Vec<Seen>, key: &Key, lines: &mut Lines) -> Result<Option<String>, CliError> {
+async fn choose(login: &Login, seen: Vec<Seen>, key: &Key, lines: &mut Lines) -> Result<Option<String>, CliError> {
     let shown = |seen: &Seen| output::shown(format!("{}  {}", seen.id, seen.name).trim_end());
-    let file = login.session.config.file().display().to_string();
-    if seen.is_empty() {
-        return Ok(None);
-    }
+    let file = login.session.config.file().display();
     for (number, seen) in (1..).zip(&seen) {
         output::words(&format!("{number:3}  {}", shown(seen)));
     }
-    if !login.is_asked {
-        output::words(&format!(
-            "`{}` is not in {file}: write it, or sign in with --org-id ID or --org-id first",
-            key.path
-        ));
-        return Ok(None);
-    }
-    if seen.len() == 1 {
-        output::words(&format!("Write it into {file} as `{}`? [y/N]", key.path));
-        let is_yes = matches!(lines.answer().await?.to_ascii_lowercase().as_str(), "y" | "yes");
-        return Ok(seen.pop().filter(|_| is_yes).map(|seen| seen.id));
-    }
-    output::words(&format!("Which one is to be `{}` in {file}? Its number, or nothing for none:", key.path));
-    let number = lines.answer().await?.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-    Ok(number.and_then(|at| seen.into_iter().nth(at)).map(|seen| seen.id))
+    let question = match seen.len() {
+        0 => return Ok(None),
+        _ if !login.is_asked => {
+            let path = key.path;
+            output::words(&format!(
+                "`{path}` is not in {file}: write it, or sign in with --org-id ID or --org-id first"
+            ));
+            return Ok(None);
+        }
+        1 => format!("Write it into {file} as `{}`? [y/N]", key.path),
+        _ => format!("Which one is to be `{}` in {file}? Its number, or nothing for none:", key.path),
+    };
+    output::words(&question);
+    Ok(picked(seen, &lines.answer().await?))
+}
+
+/// A yes to the only one, or the number of one of several.
+fn picked(mut seen: Vec<Seen>, answer: &str) -> Option<String> {
+    let at = match (seen.len(), answer.to_ascii_lowercase().as_str()) {
+        (1, "y" | "yes") => 0,
+        (1, _) => return None,
+        (_, number) => number.parse::<usize>().ok()?.checked_sub(1)?,
+    };
+    (at < seen.len()).then(|| seen.swap_remove(at).id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_only_one_needs_a_yes_and_of_several_a_number_is_needed() {
+        let seen =
+            |ids: &[&str]| ids.iter().map(|id| Seen { id: (*id).into(), name: String::new() }).collect::<Vec<_>>();
+        for (answer, want) in [("y", Some("a")), ("YES", Some("a")), ("", None), ("1", None), ("no", None)] {
+            assert_eq!(picked(seen(&["a"]), answer).as_deref(), want, "{answer}");
+        }
+        for (answer, want) in [("1", Some("a")), ("2", Some("b")), ("", None), ("0", None), ("3", None), ("y", None)] {
+            assert_eq!(picked(seen(&["a", "b"]), answer).as_deref(), want, "{answer}");
+        }
+        assert_eq!(picked(Vec::new(), "1"), None);
+    }
 
     #[test]
     fn organizations_are_found_whatever_the_product() {
