@@ -1,4 +1,4 @@
-//! Every code that the host itself says: in its log, in findings of `check`, in health events, on the page and in `/readyz`.
+//! Every code that the host itself says: in errors, in its log, in findings of `check`, in health events, on the page and in `/readyz`.
 //! docs/errors.md is made from this table, and a test finds a code that is missing here. Codes of the plugin pass through as
 //! they are, and stand in the plugin.
 
@@ -17,8 +17,69 @@ const fn code(name: &'static str, means: &'static str, remedy: &'static str) -> 
     Code { name, means, remedy }
 }
 
-/// All of them: collecting, sinks, network, secrets, tenants, `serve`, the plugin's sandbox.
+/// All of them: what ends a command, what goes on, collecting, sinks, network, secrets, tenants, `serve`, the plugin's sandbox.
 pub const CODES: &[Code] = &[
+    // Errors that end a command.
+    code(
+        "configuration",
+        "a settings file is missing, cannot be read, or holds something that is not understood; file, line and key are told",
+        "mend it there; `webex-collector check` says whether it is understood",
+    ),
+    code("usage", "a slip on the command line", "see `webex-collector COMMAND --help`"),
+    code(
+        "file",
+        "a file that was named cannot be read or written",
+        "see that the path is right and that this account may use it",
+    ),
+    code(
+        "other-component",
+        "the component has another SHA-256 than `--component-sha256` says",
+        "take the one that is meant",
+    ),
+    code("component", "the component cannot be loaded, or does not keep the contract", "take another, or report it"),
+    code("network", "the way out cannot be set up: proxy, authorities", "mend `[network]`, as the message says"),
+    code(
+        "state",
+        "where collecting stands is damaged, or of a newer version",
+        "as the message says; nothing was changed",
+    ),
+    code(
+        "disk",
+        "a folder or file of the program cannot be used, or another process holds it",
+        "mend the disk, the path or its rights; what is recorded stands",
+    ),
+    code(
+        "secrets",
+        "the store of secrets or its key cannot be used",
+        "as the message says: the key, the rights, or the file",
+    ),
+    code(
+        "demo",
+        "the demo could not be carried out, or (as a line) is over",
+        "try again, and report it if it happens again",
+    ),
+    code("serve", "the port of `serve` cannot be opened", "name another address as `serve.listen` or with `--listen`"),
+    code("sign-in", "a sign-in was not completed: declined, another one's, too late", "begin it again"),
+    code(
+        "redirect-uri",
+        "nobody can wait at the redirect URI on this machine",
+        "as the message says; where `serve` has that port, sign in on its page",
+    ),
+    code("threads", "the system gives no thread", "let the program have more (`ulimit -u`, `TasksMax=`)"),
+    code("defect", "a defect of the program", "report it with the line"),
+    // What goes on, where lines are JSON.
+    code("round", "what a round came to for a stream", ""),
+    code("reaudit", "what a re-audit came to", ""),
+    code("run", "what a whole run came to", ""),
+    code("end", "why a run ended", ""),
+    code("progress", "how far a long round is", ""),
+    code("looked-back", "what the last run left, and what was done about it", ""),
+    code("stopping", "the program was asked to end", ""),
+    code("note", "anything else that is said to a person", ""),
+    code("tenant-came", "a tenant's file is new", ""),
+    code("tenant-went", "a tenant's file is gone; its state is kept", ""),
+    code("tenant-recovered", "a tenant that failed collects again", ""),
+    code("tenants-listed", "the folder of the tenants can be read again", ""),
     // Collecting.
     code(
         "gap",
@@ -92,8 +153,13 @@ pub const CODES: &[Code] = &[
         "mend the sinks for which events wait, or raise `spool.max_bytes`",
     ),
     code(
+        "sink",
+        "a sink cannot be used as it is set up; as a line: how it stands at the end of a run",
+        "mend it; `webex-collector check` says whether it takes events",
+    ),
+    code(
         "spool",
-        "the disk refused the note of how far a sink has come; the next note holds for this one, too",
+        "the spool cannot be used; as a line: the disk refused the note of how far a sink has come, and the next one holds for it, too",
         "see the rights and the space of the state folder",
     ),
     code(
@@ -166,7 +232,7 @@ pub const CODES: &[Code] = &[
     code("unknown-command", "the plugin has no command of that name", "`GET /commands` lists them"),
     code("not-json", "the body is no JSON object, or is not said to be one", "send `Content-Type: application/json`"),
     code("not-collecting", "nobody collects at this moment who could deliver events", "try again after `Retry-After`"),
-    code("undelivered", "events of a command could not be delivered to the sinks", "see the message"),
+    code("undelivered", "sinks have not taken everything", "mend them; the next run goes on with it"),
     // What a plugin causes.
     code("lines-left-out", "a call of the plugin caused more lines than are shown", ""),
     code("plugin-stdout", "a line that the plugin printed", ""),

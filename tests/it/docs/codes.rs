@@ -10,8 +10,18 @@ use host_harness::codes::CODES;
 use super::page::{ROOT, walk};
 
 /// Behind these, whatever blanks are in between, a text is a code.
-const BEFORE_A_CODE: [&str; 6] =
-    ["code:\"", "\"code\":\"", "BROKE_OFF:&str=\"", "Output::new(\"", ".program(\"", ".arises(\""];
+const BEFORE_A_CODE: [&str; 10] = [
+    "code:\"",
+    "\"code\":\"",
+    "BROKE_OFF:&str=\"",
+    "Output::new(\"",
+    ".program(\"",
+    ".arises(\"",
+    "Note::new(\"",
+    "Note::error(\"",
+    "say(\"",
+    "beside_events(\"",
+];
 /// Behind these a text with a `-` is one.
 const BEFORE_A_NAME: [&str; 3] = [".failed(\"", "Some((\"", "kind:\""];
 /// Behind a variant of these and a comma, likewise.
@@ -57,6 +67,14 @@ fn codes_in(source: &str) -> BTreeSet<String> {
     found.into_iter().filter(|code| !NO_CODES.contains(code)).map(str::to_owned).collect()
 }
 
+/// The codes of the kinds of errors, which a function tells one by one.
+fn codes_of_errors() -> BTreeSet<String> {
+    let source = std::fs::read_to_string(Path::new(ROOT).join("host-harness/src/cli/error/told.rs")).unwrap();
+    let source = dense(&source);
+    let function = source.split("fncode(").nth(1).and_then(|rest| rest.split("fntold(").next()).unwrap();
+    function.split("=>\"").skip(1).filter_map(literal).map(str::to_owned).collect()
+}
+
 fn sources(folder: &str) -> Vec<String> {
     let mut texts = Vec::new();
     walk(Path::new(folder), &mut |path| {
@@ -79,8 +97,12 @@ fn every_code_of_the_sources_is_explained_and_every_explained_code_is_said() {
         .chain(CODES.iter().map(|code| code.name))
         .collect();
     let all: Vec<String> = ["src", "host-harness/src"].into_iter().flat_map(sources).collect();
-    let unknown: BTreeSet<String> =
-        all.iter().flat_map(|source| codes_in(source)).filter(|code| !known.contains(code.as_str())).collect();
+    let unknown: BTreeSet<String> = all
+        .iter()
+        .flat_map(|source| codes_in(source))
+        .chain(codes_of_errors())
+        .filter(|code| !known.contains(code.as_str()))
+        .collect();
     assert!(
         unknown.is_empty(),
         "no table explains {unknown:?}: add them to host-harness/src/codes.rs, or of the plugin to src/warning.rs"
