@@ -17,6 +17,7 @@ pub(super) fn section(of: &TenantView, now: i64, is_alone: bool) -> Markup {
 }
 
 fn card(of: &TenantView, stream: &StreamView, now: i64, is_alone: bool) -> Markup {
+    let is_said_below = stream.failure.as_ref().is_some_and(|failure| failure.holds && failure.text == stream.reason);
     let is_off = stream.light == Light::Off;
     let name = of.name.as_deref().unwrap_or_default();
     html! {
@@ -25,7 +26,7 @@ fn card(of: &TenantView, stream: &StreamView, now: i64, is_alone: bool) -> Marku
                 (tenant::card_head(is_alone, &words::clean(&stream.title)))
                 (light::light(stream.light, &told_as(of, &stream.title)))
             }
-            p.reason { (capital(&words::clean(&stream.reason))) }
+            @if !is_said_below { p.reason { (capital(&words::clean(&stream.reason))) } }
             @if !is_off {
                 (graph::per_minute(&stream.per_minute))
                 p.rate {
@@ -85,7 +86,7 @@ fn facts(stream: &StreamView, now: i64) -> Markup {
                 dt { "Requests" }
                 dd {
                     (words::number(*requests))
-                    @if *retries > 0 { span.dim { ", " (words::number(*retries)) " of them again" } }
+                    @if *retries > 0 { span.dim { ", " (words::number(*retries)) " retried" } }
                 }
             }
             @if *odd > 0 { div { dt { "Not as documented" } dd { (words::number(*odd)) } } }
@@ -109,9 +110,9 @@ fn trouble(what: &str, trouble: &Trouble, now: i64) -> Markup {
         div class=(if trouble.holds { "trouble" } else { "trouble over" }) {
             p {
                 strong { (what) } " " span.dim { (words::seen_from(now, trouble.at)) } ": "
-                (words::sentence(&trouble.text)) " " code { (words::clean(&trouble.code)) }
+                (words::marked(&words::sentence(&trouble.text))) " " code { (words::clean(&trouble.code)) }
             }
-            @if !remedy.is_empty() { p { strong { "What to do: " } (remedy) } }
+            @if !remedy.is_empty() { p { strong { "What to do: " } (words::marked(&remedy)) } }
         }
     }
 }
