@@ -120,7 +120,7 @@ test("a live page takes over what has changed and leaves focus, selection and wh
   assert.equal(await page.locator(".events details[open]").count(), 1, "and no other");
   assert.ok(await button.evaluate((button) => button === document.activeElement), "the button has the focus");
   assert.equal(await page.evaluate(() => getSelection().toString()), "Admin", "what was selected is selected");
-  assert.equal(await place(), seen, "what is in view has not moved, though the page is longer above it");
+  assert.ok(Math.abs((await place()) - seen) < 1, "what is in view has not moved, though the page is longer above it");
   assert.match(await page.title(), /^Data flows, and something needs a look/);
   const told = await page.locator("#told").textContent();
   assert.match(told, /Data flows, and something needs a look/);

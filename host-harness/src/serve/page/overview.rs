@@ -88,15 +88,19 @@ fn line(of: &TenantView) -> Markup {
     let a_minute: u64 = on().map(|stream| graph::last_minute(&stream.per_minute)).sum();
     let waiting: u64 = of.sinks.iter().map(waits).sum();
     html! {
-        (light::light(of.light, name))
-        strong.name { (name) }
-        span.why { (problem::capital(&why)) }
-        span.number {
-            span.dim { "lag " }
-            @match lag { Some(lag) => (words::length(lag)), None => "\u{2013}" }
+        (light::light(of.light, name)) " "
+        strong.name { (name) } " "
+        span.why { (problem::capital(&why)) } " "
+        span.numbers {
+            span {
+                span.dim { "lag " }
+                @match lag { Some(lag) => (words::length(lag)), None => "\u{2013}" }
+            }
+            " "
+            span { (words::number(a_minute)) span.dim { " a minute" } }
+            " "
+            span { (words::number(waiting)) span.dim { " waiting" } }
         }
-        span.number { (words::number(a_minute)) span.dim { " a minute" } }
-        span.number { (words::number(waiting)) span.dim { " waiting" } }
     }
 }
 

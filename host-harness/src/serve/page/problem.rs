@@ -111,11 +111,14 @@ impl Told<'_> {
     pub(super) fn show(&self, is_named: bool) -> Markup {
         let remedy = words::sentence(&self.problem.remedy);
         let name = self.tenant.and_then(|tenant| tenant.name.clone()).filter(|_| is_named);
-        let subject: Vec<String> = name.into_iter().chain(self.subject()).collect();
+        let subject = match (name, self.subject()) {
+            (Some(name), Some(subject)) => Some(format!("{name}, {subject}")),
+            (name, subject) => name.or(subject.as_deref().map(capital)),
+        };
         let signs_in = self.user().filter(|_| BY_SIGN_IN.contains(&self.problem.code.as_str()));
         html! {
             p {
-                @if !subject.is_empty() { strong { (capital(&words::clean(&subject.join(", ")))) } ": " }
+                @if let Some(subject) = subject { strong { (words::clean(&subject)) } ": " }
                 (words::marked(&words::sentence(&self.problem.text))) " "
                 code { (words::clean(&self.problem.code)) }
             }

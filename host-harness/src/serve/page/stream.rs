@@ -17,7 +17,6 @@ pub(super) fn section(of: &TenantView, now: i64, is_alone: bool) -> Markup {
 }
 
 fn card(of: &TenantView, stream: &StreamView, now: i64, is_alone: bool) -> Markup {
-    let is_said_below = stream.failure.as_ref().is_some_and(|failure| failure.holds && failure.text == stream.reason);
     let is_off = stream.light == Light::Off;
     let name = of.name.as_deref().unwrap_or_default();
     html! {
@@ -26,7 +25,7 @@ fn card(of: &TenantView, stream: &StreamView, now: i64, is_alone: bool) -> Marku
                 (tenant::card_head(is_alone, &words::clean(&stream.title)))
                 (light::light(stream.light, &told_as(of, &stream.title)))
             }
-            @if !is_said_below { p.reason { (capital(&words::clean(&stream.reason))) } }
+            p.reason { (capital(&words::clean(&stream.reason))) }
             @if !is_off {
                 (graph::per_minute(&stream.per_minute))
                 p.rate {
@@ -98,19 +97,22 @@ fn facts(stream: &StreamView, now: i64) -> Markup {
 fn troubles(stream: &StreamView, now: i64) -> Markup {
     html! {
         @if let Some(failure) = &stream.failure {
-            (trouble(if failure.holds { "Error" } else { "Last error, which is over" }, failure, now))
+            (trouble(stream, if failure.holds { "Error" } else { "Last error, which is over" }, failure, now))
         }
-        @for warning in &stream.warnings { (trouble("Warning", warning, now)) }
+        @for warning in &stream.warnings { (trouble(stream, "Warning", warning, now)) }
     }
 }
 
-fn trouble(what: &str, trouble: &Trouble, now: i64) -> Markup {
+fn trouble(of: &StreamView, what: &str, trouble: &Trouble, now: i64) -> Markup {
     let remedy = words::sentence(&trouble.remedy);
+    // It stands above as the reason of the light.
+    let is_said = trouble.text == of.reason;
     html! {
         div class=(if trouble.holds { "trouble" } else { "trouble over" }) {
             p {
-                strong { (what) } " " span.dim { (words::seen_from(now, trouble.at)) } ": "
-                (words::marked(&words::sentence(&trouble.text))) " " code { (words::clean(&trouble.code)) }
+                strong { (what) } " " span.dim { (words::seen_from(now, trouble.at)) }
+                @if !is_said { ": " (words::marked(&words::sentence(&trouble.text))) }
+                " " code { (words::clean(&trouble.code)) }
             }
             @if !remedy.is_empty() { p { strong { "What to do: " } (words::marked(&remedy)) } }
         }
