@@ -39,6 +39,87 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them, in the order of the contract.
+    pub const ALL: [Self; 14] = [
+        Self::InvalidSetting,
+        Self::InvalidArgument,
+        Self::SignInNeeded,
+        Self::Refused,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::NotUnderstood,
+        Self::SecretsUnavailable,
+        Self::DeniedByHost,
+        Self::ForeignLastRun,
+        Self::CorruptLastRun,
+        Self::ClockSkew,
+        Self::Deadline,
+        Self::Stopped,
+    ];
+
+    /// What it means and what a person does, as docs/errors.md says it of any failure with this code. The failure itself says
+    /// it of the case.
+    pub const fn explained(self) -> (&'static str, &'static str) {
+        match self {
+            Self::InvalidSetting => (
+                "a setting is missing, unknown or wrong; the message names it",
+                "mend it where the message says; `webex-collector check` reads it again",
+            ),
+            Self::InvalidArgument => (
+                "an argument of a command is missing, unknown or wrong; the message names it",
+                "`webex-collector commands NAME` shows what the command takes",
+            ),
+            Self::SignInNeeded => (
+                "a user has no tokens, or dead ones: never signed in, revoked, not used until they ended, or of another integration",
+                "sign that user in: `webex-collector login USER`, the button on the page of `serve`, or `cisco-webex-oauth-start`; \
+                 nothing is lost meanwhile, as long as Webex keeps it",
+            ),
+            Self::Refused => (
+                "Webex says no (403, 451): role, scope, licence or a setting of the organization; of the token endpoint also the \
+                 client's secret",
+                "switch on what the remedy names, then sign in again if it was a scope",
+            ),
+            Self::RateLimited => (
+                "Webex asks to wait (429, 423)",
+                "nothing: it goes on by itself at the time that is told. If it lasts, lower `collect.max_requests`, or give the \
+                 collector an account of its own",
+            ),
+            Self::Unavailable => (
+                "Webex does not answer, or with a fault of its own (5xx)",
+                "nothing: it is tried again from 2 s up to every 15 min. If it lasts, see Webex's status page, and `webex-collector \
+                 check` for the way there",
+            ),
+            Self::NotUnderstood => (
+                "an answer that is not what Webex documents",
+                "see that `base_url` is the address of the Webex API and no proxy answers in its place; if it lasts, give Webex's \
+                 support the tracking id",
+            ),
+            Self::SecretsUnavailable => (
+                "the host's store of secrets cannot be read or written",
+                "see the message: the key (`secrets.key`), the rights or the space of the state folder",
+            ),
+            Self::DeniedByHost => (
+                "the host's network policy refused a request; the log says which under `request-denied` or `address-denied`",
+                "mend `base_url`, or what its name resolves to",
+            ),
+            Self::ForeignLastRun => (
+                "the stored state is of another origin or organization",
+                "name another `state_dir`, or put back the settings that it is of",
+            ),
+            Self::CorruptLastRun => (
+                "the stored state is damaged, or of a newer version",
+                "use the newer version, or import the copy that the message names: `webex-collector last-run import FILE`",
+            ),
+            Self::ClockSkew => {
+                ("this machine's clock and Webex's are too far apart", "set this machine's clock, best by NTP")
+            }
+            Self::Deadline => {
+                ("the time of a call ended before it was through", "nothing: it goes on in the next call")
+            }
+            Self::Stopped => ("the program was asked to end", "nothing: it goes on at the next start"),
+        }
+    }
+
     /// The text in the contract.
     pub const fn name(self) -> &'static str {
         match self {

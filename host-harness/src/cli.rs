@@ -8,12 +8,14 @@ mod deadletter;
 mod demo;
 mod elasticsearch;
 mod error;
+mod finding;
 mod harden;
 mod heap;
 mod init;
 mod input;
 mod inspect;
 mod last_run;
+mod login;
 mod output;
 mod progress;
 mod run;
@@ -41,8 +43,7 @@ const LEAVE: std::time::Duration = std::time::Duration::from_millis(200);
 /// Collects audit and compliance events of Cisco Webex through a plugin component.
 #[derive(Debug, Parser)]
 #[command(name = "webex-collector", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 sign-in needed; \
-    4 some streams or tenants failed, the others are delivered; 5 a sink refused.")]
+#[command(after_help = Exit::help())]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -81,6 +82,8 @@ enum Command {
     Collect(collect::Options),
     /// Collect for ever, with status page, health, metrics and commands over HTTP
     Serve(serve::Options),
+    /// Sign a user in by way of a browser
+    Login(login::Options),
     /// Run one command of the plugin
     Run(run::Options),
     /// List the plugin's commands
@@ -135,6 +138,9 @@ pub fn main() -> ExitCode {
     };
     let exit = tasks.block_on(run(cli)).unwrap_or_else(|error| {
         output::words(&format!("error: {}", error.line()));
+        if let Some(hint) = error.hint() {
+            output::words(&hint);
+        }
         error.exit()
     });
     tasks.shutdown_timeout(LEAVE);
@@ -163,6 +169,7 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Demo(options) => demo::run(global, &options).await,
         Command::Collect(options) => collect::run(global, &options).await,
         Command::Serve(options) => serve::run(global, &options).await,
+        Command::Login(options) => login::run(global, &options).await,
         Command::Run(options) => run::run(global, &options).await,
         Command::Commands(options) => commands::run(global, &options).await,
         Command::LastRun(options) => last_run::run(global, options).await,

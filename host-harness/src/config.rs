@@ -6,6 +6,8 @@
 //!
 //! Beside the file may stand a folder with a file for each of many [`Tenants`]; [`Setup`] is one or the other.
 
+mod answers;
+mod edit;
 mod error;
 pub mod keys;
 pub mod nearest;
@@ -26,6 +28,9 @@ use crate::collect::Schedule;
 use crate::net::WayOut;
 use crate::secrets::{KeySource, Supplied};
 use crate::sink::{Mark, SinkTable};
+pub use answers::{AnswerError, Answers};
+pub(crate) use answers::{help, setting};
+pub use edit::set_text;
 pub use error::{ConfigError, Place};
 use keys::Key;
 pub use network::NetworkError;

@@ -22,12 +22,14 @@
 //! | [`simulator`] | the tenant that the demo and the tests run against |
 //! | [`durable`] | files that survive a crash, locks between processes |
 //! | [`log`] | lines for the operator |
+//! | [`codes`] | what each code means, and what to do |
 //! | [`stop`] | the wish to end, passed to everything that waits |
 //!
 //! None of them but [`config`] and [`demo`] knows the product; last-run is opaque to all of them.
 
 pub mod board;
 pub mod cli;
+pub mod codes;
 pub mod collect;
 pub mod config;
 pub mod courier;

@@ -33,7 +33,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -211,7 +211,11 @@ fn router(served: Served) -> Router {
         .with_state(served)
 }
 
-async fn status(State(served): State<Served>) -> Response {
+async fn status(State(served): State<Served>, method: Method, uri: Uri) -> Response {
+    // A redirect URI may be the bare address.
+    if uri.query().is_some_and(|query| query.contains("state=")) {
+        return sign_in::fallback(State(served), method, uri).await;
+    }
     Html(page::status(&served.desk.board().view()).into_string()).into_response()
 }
 

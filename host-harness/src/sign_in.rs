@@ -64,6 +64,10 @@ impl fmt::Debug for Started {
 pub struct Completed {
     /// Who has signed in, as the plugin titles it.
     pub title: String,
+    /// As which account, where the plugin may know it.
+    pub account: Option<String>,
+    /// Of which organization that is, likewise.
+    pub org_id: Option<String>,
     /// What the plugin says of it, as Markdown.
     pub readable: String,
     /// How the user and its streams were found after. One that fails is no refusal as long as another works.
@@ -105,25 +109,33 @@ pub async fn start(tenant: &Tenant, user: &User) -> Result<Started, SignInError>
 /// # Errors
 /// See [`SignInError`]; what a person has refused or mixed up is a [`Refusal`].
 pub async fn complete(tenant: &Tenant, user: &User, redirected: impl Into<Secret>) -> Result<Completed, SignInError> {
-    let [_, complete, test] = commands(user)?;
+    let [_, complete, _] = commands(user)?;
     let brought = Brought::of(redirected.into().trimmed());
     let code = ("code".to_owned(), brought.text.expose().to_owned());
     let done = run(tenant, complete, &[of_user(user), code]).await?;
     let done = done.map_err(|failure| SignInError::of_completion(user, &brought, failure))?;
-    let findings = match run(tenant, test, &[of_user(user)]).await? {
-        Ok(outcome) => findings(&outputs(&outcome)),
-        // The command says in one sentence what fails; here it matters whether anything works.
-        Err(failure) => {
-            let described = tenant.describe().await?;
-            let all = tenant.check().await?;
-            let found: Vec<Finding> = all.into_iter().filter(|found| is_of(&described, user, &found.subject)).collect();
-            if is_refused(user, &found) {
-                return Err(SignInError::wrong_account(user, failure));
-            }
-            found
-        }
+    let findings = test(tenant, user).await?;
+    let outputs = outputs(&done);
+    let text = |name| output(&outputs, "SignIn", name).and_then(Value::as_str).map(str::to_owned);
+    let (account, org_id) = (text("account"), text("org_id"));
+    Ok(Completed { title: user.title.clone(), account, org_id, readable: done.readable, findings })
+}
+
+/// Sees how a user that has signed in and its streams are found.
+///
+/// # Errors
+/// See [`SignInError`]; an account that may read none of the streams is a [`Refusal`].
+pub async fn test(tenant: &Tenant, user: &User) -> Result<Vec<Finding>, SignInError> {
+    let [_, _, test] = commands(user)?;
+    let failure = match run(tenant, test, &[of_user(user)]).await? {
+        Ok(outcome) => return Ok(findings(&outputs(&outcome))),
+        Err(failure) => failure,
     };
-    Ok(Completed { title: user.title.clone(), readable: done.readable, findings })
+    // The command says in one sentence what fails; here it matters whether anything works.
+    let described = tenant.describe().await?;
+    let all = tenant.check().await?;
+    let found: Vec<Finding> = all.into_iter().filter(|found| is_of(&described, user, &found.subject)).collect();
+    if is_refused(user, &found) { Err(SignInError::wrong_account(user, failure)) } else { Ok(found) }
 }
 
 /// What a person or a browser brings back. Known from here on to what keeps secrets out of logs.

@@ -9,7 +9,7 @@ use crate::answer::Verdict;
 use crate::client::{Client, Trouble};
 use crate::effect::Io;
 use crate::event::{Event, Maker};
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, Retry};
 use crate::item::Item;
 use crate::link::{complete, next};
 use crate::markdown::{block, table};
@@ -176,7 +176,10 @@ pub(super) async fn get_event(io: Io, settings: &Settings, id: &str, deadline: S
     let response = answer.map_err(|trouble| {
         let failure = trouble.failure(what, stream.user(), io.now()).of_stream(stream);
         match trouble {
+            // The id is at fault: the same again would be answered the same.
             Trouble::Answer(Verdict::Rejected(_)) => Failure {
+                code: Code::InvalidArgument,
+                retry: Retry::AfterAChange,
                 remedy:
                     "see whether the id is whole; Webex does not answer for every event that it lists, so list the \
                          events of that time with `cisco-webex-get-compliance-officer-events` instead"

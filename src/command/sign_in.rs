@@ -1,14 +1,15 @@
 //! `cisco-webex-oauth-start` and `cisco-webex-oauth-complete`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Outcome;
 use super::table::{TABLE, Verb};
+use crate::client::Client;
 use crate::effect::Io;
 use crate::failure::Failure;
 use crate::markdown::{code, escape};
 use crate::oauth::sign_in::SignIn;
-use crate::oauth::tokens::Token;
+use crate::oauth::tokens::{Token, Tokens};
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::stream::User;
@@ -44,10 +45,13 @@ pub(super) async fn complete(
     given: &Secret,
     deadline: Span,
 ) -> Result<Outcome, Failure> {
-    let tokens = SignIn::new(io, settings, user, deadline)?.complete(given).await?;
+    let tokens = SignIn::new(io.clone(), settings, user, deadline)?.complete(given).await?;
+    let account = account(io, settings, user, &tokens, deadline).await;
     let expires = |token: &Option<Token>| token.as_ref().and_then(|token| token.expires).map(|time| time.to_string());
     let (access, refresh) = (expires(&tokens.access), expires(&tokens.refresh));
-    let mut readable = format!("The {} has signed in.\n", user.title());
+    let name = account.get("emails").and_then(|emails| emails.get(0)).and_then(Value::as_str);
+    let named = name.map(|name| format!(" as {}", escape(name))).unwrap_or_default();
+    let mut readable = format!("The {} has signed in{named}.\n", user.title());
     match (&tokens.refresh, &refresh) {
         (None, _) => readable += "\nWebex gave no refresh token: the sign-in ends with its access token.\n",
         (Some(_), Some(end)) => {
@@ -64,9 +68,22 @@ pub(super) async fn complete(
     readable += &format!("\nSee whether it works: `{test} user={user}`.\n");
     let outputs = json!({"SignIn": {
         "user": user.name(),
+        "account": name,
+        "org_id": account.get("orgId").and_then(Value::as_str),
         "scopes": tokens.scopes,
         "access_expires": access,
         "refresh_expires": refresh,
     }});
     Ok(Outcome::new(readable, outputs))
+}
+
+/// The person behind the tokens, if the integration may ask for it; null where it may not or Webex does not say. The sign-in is
+/// done either way.
+async fn account(io: Io, settings: &Settings, user: User, tokens: &Tokens, deadline: Span) -> Value {
+    if !tokens.scopes.iter().any(|scope| scope.ends_with(":people_read")) {
+        return Value::Null;
+    }
+    let Ok(client) = Client::of_command(io, settings, user, deadline) else { return Value::Null };
+    let answer = client.get(settings.api.endpoint("people/me")).await;
+    answer.ok().and_then(|response| serde_json::from_slice(&response.body).ok()).unwrap_or_default()
 }

@@ -196,6 +196,12 @@ pub const TABLE: &[Spec] = &[
         arguments: &[USER, CODE],
         outputs: &[
             output("CiscoWebex.SignIn.user", OutputKind::Text, "Who has signed in."),
+            output(
+                "CiscoWebex.SignIn.account",
+                OutputKind::Text,
+                "As which account; only with the scope spark:people_read.",
+            ),
+            output("CiscoWebex.SignIn.org_id", OutputKind::Text, "Of which organization it is, likewise."),
             output("CiscoWebex.SignIn.scopes", OutputKind::Json, "What the tokens are good for."),
             output(
                 "CiscoWebex.SignIn.access_expires",
@@ -317,6 +323,7 @@ pub const TABLE: &[Spec] = &[
             output("CiscoWebex.User.service_app", OutputKind::Boolean, "Whether its tokens come from a Service App."),
             output("CiscoWebex.User.problem", OutputKind::Text, "What a person has to know; empty if nothing."),
             output("CiscoWebex.User.remedy", OutputKind::Text, "What to do about it."),
+            output("CiscoWebex.User.access_issued", OutputKind::Timestamp, "When the access token was asked for."),
             output("CiscoWebex.User.access_expires", OutputKind::Timestamp, "When the access token ends."),
             output("CiscoWebex.User.refresh_expires", OutputKind::Timestamp, "When the refresh token ends."),
             output("CiscoWebex.User.scopes", OutputKind::Json, "What the tokens are good for."),

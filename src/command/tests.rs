@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::table::{Effect, OutputKind, TABLE};
 use super::*;
 use crate::effect::{HttpError, Response};
-use crate::failure::Code;
+use crate::failure::{Code, Retry};
 use crate::fake::{Host, START, Sent, answer, settings, tokens, with_header};
 use crate::secret::SecretName;
 
@@ -126,7 +126,15 @@ fn is_of(kind: OutputKind, value: &Value) -> bool {
 fn every_command_produces_the_outputs_that_it_declares() {
     for spec in TABLE {
         let webex = |sent: &Sent| match sent.url.path() {
-            "/v1/access_token" => tokens("fake-access-1", "fake-refresh-1"),
+            "/v1/access_token" => answer(
+                200,
+                &json!({
+                    "access_token": "fake-access-1", "expires_in": 1_209_599, "refresh_token": "fake-refresh-1",
+                    "refresh_token_expires_in": 7_775_999, "scope": "audit:events_read spark:people_read",
+                })
+                .to_string(),
+            ),
+            "/v1/people/me" => answer(200, r#"{"emails":["admin@tenant.example"],"orgId":"org-1"}"#),
             "/v1/organizations" => {
                 answer(200, r#"{"items":[{"id":"org-1","displayName":"Org","created":"2020-01-01T00:00:00.000Z"}]}"#)
             }
@@ -320,6 +328,7 @@ fn an_event_that_webex_does_not_give_is_explained() {
     });
     let failure = run(&host, "cisco-webex-get-event", &[("id", "a/b")]).unwrap_err();
     assert!(failure.remedy.contains("does not answer for every event"), "{}", failure.remedy);
+    assert_eq!((failure.code, failure.retry), (Code::InvalidArgument, Retry::AfterAChange));
     assert_eq!(failure.stream, Some(Stream::Events));
 }
 
@@ -356,7 +365,8 @@ fn status_says_how_each_user_stands_and_asks_nobody() {
     let outcome = run(&host, "cisco-webex-status", &[]).unwrap();
     let users = &outcome.outputs[PREFIX]["User"];
     assert_eq!((&users[0]["signed_in"], &users[0]["problem"]), (&json!(true), &json!("")));
-    assert_eq!(users[1]["signed_in"], json!(false));
+    assert_eq!(users[0]["access_issued"], json!(START.to_string()));
+    assert_eq!((&users[1]["signed_in"], &users[1]["access_issued"]), (&json!(false), &Value::Null));
     assert_eq!(users[1]["problem"], "the stored tokens of the compliance officer are damaged");
     assert!(users[1]["remedy"].as_str().unwrap().contains("cisco-webex-oauth-start user=compliance_officer"));
     let settings = Settings::parse([("admin_credentials".to_owned(), "admin-client".to_owned())]).unwrap();
@@ -390,6 +400,29 @@ fn signing_in_by_commands_works_from_start_to_test() {
     assert_eq!(done.outputs[PREFIX]["SignIn"]["scopes"], json!(["audit:events_read", "spark:kms"]));
     let tested = run(&host, "cisco-webex-oauth-test", &[("user", "admin")]).unwrap();
     assert_eq!(tested.outputs[PREFIX]["Check"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn the_account_that_signed_in_is_named_where_webex_may_be_asked_and_its_silence_fails_nothing() {
+    for (person, account) in [
+        (r#"{"emails":["a_b@example.com"],"orgId":"org-1"}"#, json!("a_b@example.com")),
+        ("[]", Value::Null),
+        ("<html>", Value::Null),
+    ] {
+        let host = host(move |sent| match sent.url.path() {
+            "/v1/access_token" => {
+                let body = r#"{"access_token":"fake-access-1","expires_in":60,"scope":"spark:people_read"}"#;
+                answer(200, body)
+            }
+            path => {
+                assert_eq!(path, "/v1/people/me");
+                answer(200, person)
+            }
+        });
+        let done = run(&host, "cisco-webex-oauth-complete", &[("user", "admin"), ("code", "abc")]).unwrap();
+        assert_eq!(done.outputs[PREFIX]["SignIn"]["account"], account, "{person}");
+        assert_eq!(done.readable.contains(" as "), account != Value::Null, "{}", done.readable);
+    }
 }
 
 #[test]

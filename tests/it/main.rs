@@ -17,11 +17,11 @@ mod commands;
 mod contract;
 #[cfg(unix)]
 mod delivery;
+mod docs;
 mod isolation;
 mod last_run;
 mod organizations;
 mod program;
-mod readme;
 mod secrecy;
 mod security;
 mod sign_in;

@@ -6,7 +6,7 @@ use std::path::Path;
 use host_harness::config::Config;
 use host_harness::sink::{COMMON, KINDS, Kind, SinkKey, ValueKind};
 
-use crate::readme::with_table;
+use crate::docs::with_table;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
 

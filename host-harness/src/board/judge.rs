@@ -159,7 +159,7 @@ pub(super) fn user(view: &UserView, now: Moment) -> (Light, Vec<Problem>) {
         let text =
             if view.problem.is_empty() { format!("the {} is not signed in", view.title) } else { view.problem.clone() };
         let remedy = if view.remedy.is_empty() { "sign in" } else { &view.remedy };
-        problems.push(problem(Severity::Fail, "sign-in-needed", text, remedy));
+        problems.push(problem(Severity::Fail, super::tenant::SIGN_IN_NEEDED, text, remedy));
     } else if let Some(life) = view.refresh.filter(|life| life.expires.saturating_sub(now.wall) < DYING_MS) {
         let left = Duration::from_millis(u64::try_from(life.expires.saturating_sub(now.wall)).unwrap_or(0));
         problems.push(problem(

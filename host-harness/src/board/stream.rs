@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::clock::Moment;
 use super::rate::Rate;
 use super::view::{Backlog, Counts, Trouble};
-use crate::runtime::{Failure, Report, Retry, in_words};
+use crate::log::plain;
+use crate::runtime::{Failure, Report, Retry};
 
 /// Samples of the watermark, from which the rate of a backlog is reckoned, are so far apart at least,
 const BETWEEN_SAMPLES: Duration = Duration::from_secs(5);
@@ -114,7 +115,7 @@ impl StreamState {
         self.failure = Some(Trouble {
             at: now.wall,
             code: failure.code.clone(),
-            text: in_words(&Failure { remedy: String::new(), ..failure.clone() }),
+            text: plain(&failure.message),
             remedy: failure.remedy.clone(),
             holds: true,
         });

@@ -19,6 +19,8 @@ use crate::sink::SinkTable;
 
 /// How old what is known of users may be: another process may sign them in, or out.
 const USERS_AFTER: Duration = Duration::from_secs(30);
+/// The code of a stream whose user has no tokens.
+pub(super) const SIGN_IN_NEEDED: &str = "sign-in-needed";
 /// The plugin's setting of requests a minute, if it has one.
 const REQUEST_LIMIT: &str = "max_requests";
 
@@ -295,7 +297,15 @@ impl TenantState {
             let reason = if has_user { "switched off" } else { "its user is not configured" };
             Judged { light: Light::Off, reason: reason.to_owned(), problems: Vec::new() }
         };
-        problems.extend(judged.problems);
+        // That a user is not signed in is said once, of the user.
+        let is_told = |problem: &Problem| {
+            problem.code == SIGN_IN_NEEDED
+                && problems
+                    .iter()
+                    .any(|told| told.code == SIGN_IN_NEEDED && told.subject == Subject::User(planned.user.clone()))
+        };
+        let new: Vec<Problem> = judged.problems.into_iter().filter(|problem| !is_told(problem)).collect();
+        problems.extend(new);
         StreamView {
             name: planned.name.clone(),
             title: planned.title.clone(),

@@ -19,9 +19,9 @@ pub(super) struct UserState {
     pub(super) service_app: bool,
     pub(super) problem: String,
     pub(super) remedy: String,
+    /// Of both tokens, which come in one answer.
     access_issued: Option<String>,
     access_expires: Option<String>,
-    refresh_issued: Option<String>,
     refresh_expires: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl UserState {
     }
 
     pub(super) fn refresh(&self) -> Option<TokenLife> {
-        life(self.refresh_issued.as_deref(), self.refresh_expires.as_deref())
+        life(self.access_issued.as_deref(), self.refresh_expires.as_deref())
     }
 }
 

@@ -4,14 +4,15 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use serde_json::json;
-
+use super::finding::{as_json, exit, fail, finding, in_words, ok, warn};
 use super::session::Session;
 use super::whose::{self, Answer, Default, Whose};
 use super::{CliError, Exit, Global, output, session};
 use crate::config::Config;
+use crate::config::keys::ORIGIN_SETTING;
 use crate::durable;
-use crate::runtime::{Description, Finding, Plugin, Verdict};
+use crate::net::{self, Obstacle, Origin};
+use crate::runtime::{Finding, Plugin, Verdict};
 use crate::secrets::{Condition, KeySource};
 use crate::sink::{SendError, SinkTable};
 use crate::stop::Stop;
@@ -48,7 +49,12 @@ async fn answer(global: &Global, config: Config, plugin: Plugin) -> Result<Answe
         None => ok("state", "where collecting stands can be read"),
         Some(error) => fail("state", "corrupt-last-run", &error.line(), ""),
     });
-    findings.extend(session.tenant.check().await?);
+    let of_plugin = session.tenant.check().await?;
+    // Where the settings are not understood, nobody knows where to go.
+    if !of_plugin.iter().any(|finding| finding.subject == "settings" && finding.verdict == Verdict::Fail) {
+        findings.extend(way(&session).await?);
+    }
+    findings.extend(of_plugin);
     let lines: String = findings.iter().map(|finding| in_words(finding, &session.config)).collect();
     Ok(Answer {
         exit: exit(&findings, &session.plugin.describe().await?),
@@ -74,6 +80,26 @@ fn host(config: &Config) -> Vec<Finding> {
         findings.push(finding("network", Verdict::Warn, "certificates-not-checked", text, remedy));
     }
     findings
+}
+
+/// The way to where events come from, over the same proxy and with the same authorities as collecting.
+async fn way(session: &Session) -> Result<Vec<Finding>, CliError> {
+    let config = &session.config;
+    let of_person = config.settings.get(ORIGIN_SETTING).filter(|url| !url.trim().is_empty()).cloned();
+    let urls = match of_person {
+        Some(url) => vec![url],
+        None => session.plugin.describe().await?.origins,
+    };
+    let mut findings = Vec::new();
+    for origin in urls.iter().filter_map(|url| Origin::parse(url).ok()) {
+        for (step, reached) in net::probe(&origin, config.way_out.clone()).await {
+            findings.push(match reached {
+                Ok(text) => ok(step.name(), &text),
+                Err(Obstacle { text, remedy }) => fail(step.name(), "unreachable", &text, &remedy),
+            });
+        }
+    }
+    Ok(findings)
 }
 
 /// The store of secrets and its key, and the settings file where it holds secrets itself.
@@ -153,77 +179,4 @@ fn file(subject: &str, path: &Path) -> Finding {
             fail(subject, "not-writable", &format!("{name} cannot be written: {error}"), "mend `path` of the sink")
         }
     }
-}
-
-fn ok(subject: &str, text: &str) -> Finding {
-    finding(subject, Verdict::Ok, "ok", text, "")
-}
-
-fn warn(subject: &str, code: &str, text: &str, remedy: &str) -> Finding {
-    finding(subject, Verdict::Warn, code, text, remedy)
-}
-
-fn fail(subject: &str, code: &str, text: &str, remedy: &str) -> Finding {
-    finding(subject, Verdict::Fail, code, text, remedy)
-}
-
-fn finding(subject: &str, verdict: Verdict, code: &str, text: &str, remedy: &str) -> Finding {
-    Finding { subject: subject.into(), verdict, code: code.into(), text: text.into(), remedy: remedy.into() }
-}
-
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Ok => "ok",
-        Verdict::Warn => "warn",
-        Verdict::Fail => "fail",
-    }
-}
-
-fn in_words(finding: &Finding, config: &Config) -> String {
-    let mut line = format!("{:4}  {:20}  {}", verdict(finding.verdict), finding.subject, one_line(&finding.text));
-    if !finding.remedy.is_empty() {
-        line.push_str(&format!("; {}", one_line(&finding.remedy)));
-    }
-    if finding.code == "invalid-setting"
-        && let Some(place) = super::error::named_setting(&finding.text).and_then(|name| config.place_of(name))
-    {
-        line.push_str(&format!(" ({place})"));
-    }
-    line.push('\n');
-    line
-}
-
-fn one_line(text: &str) -> String {
-    crate::log::plain(text).trim_end_matches('.').to_owned()
-}
-
-fn as_json(finding: &Finding) -> serde_json::Value {
-    json!({
-        "subject": finding.subject,
-        "verdict": verdict(finding.verdict),
-        "code": finding.code,
-        "text": finding.text,
-        "remedy": finding.remedy,
-    })
-}
-
-/// The most basic fault decides; if only streams fail and others do not, that is told.
-fn exit(findings: &[Finding], plugin: &Description) -> Exit {
-    let failed: Vec<&Finding> = findings.iter().filter(|finding| finding.verdict == Verdict::Fail).collect();
-    if failed.is_empty() {
-        return Exit::Done;
-    }
-    let exits: Vec<Exit> = failed.iter().map(|finding| Exit::of_code(&finding.code)).collect();
-    if exits.contains(&Exit::Usage) {
-        return Exit::Usage;
-    }
-    let is_stream = |finding: &Finding| plugin.streams.iter().any(|stream| stream.name == finding.subject);
-    let some_work = findings.iter().any(|finding| finding.verdict != Verdict::Fail && is_stream(finding));
-    if some_work && failed.iter().all(|finding| is_stream(finding)) {
-        return Exit::Partial;
-    }
-    if failed.iter().any(|finding| finding.subject.starts_with("sink ")) {
-        return Exit::Sink;
-    }
-    if exits.contains(&Exit::SignIn) { Exit::SignIn } else { Exit::Failed }
 }

@@ -11,6 +11,7 @@ use crate::durable::DurableError;
 use crate::runtime::{Failure, RuntimeError, in_words};
 use crate::secrets::StoreError;
 use crate::serve::ServeError;
+use crate::sign_in::{ReceiverError, SignInError};
 use crate::sink::SinkError;
 use crate::spool::SpoolError;
 use crate::state::StateError;
@@ -31,6 +32,29 @@ pub enum Exit {
     Partial = 4,
     /// A sink refused.
     Sink = 5,
+}
+
+impl Exit {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Done, Self::Failed, Self::Usage, Self::SignIn, Self::Partial, Self::Sink];
+
+    /// What it says, for the help and for docs/errors.md.
+    pub const fn means(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage or configuration",
+            Self::SignIn => "sign-in needed",
+            Self::Partial => "some streams or tenants failed, the others are delivered",
+            Self::Sink => "a sink refused, or has not taken everything yet",
+        }
+    }
+
+    /// All of them on one line.
+    pub(super) fn help() -> String {
+        let codes = Self::ALL.map(|exit| format!("{} {}", exit as u8, exit.means()));
+        format!("Exit codes: {}.", codes.join("; "))
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -138,6 +162,12 @@ pub enum CliError {
     /// The demo.
     #[error(transparent)]
     Demo(Box<DemoError>),
+    /// A sign-in that did not come to its end.
+    #[error(transparent)]
+    SignIn(SignInError),
+    /// Nobody waits for the browser.
+    #[error(transparent)]
+    Receiver(#[from] ReceiverError),
     /// A delivery, or a turn of one of many tenants, ended by a panic, which was told.
     #[error("a defect of the program; please report it")]
     Defect,
@@ -183,6 +213,18 @@ impl From<TenantError> for CliError {
             TenantError::Runtime(error) => error.into(),
             TenantError::Collect(error) => error.into(),
             TenantError::Defect => Self::Defect,
+        }
+    }
+}
+
+impl From<SignInError> for CliError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Failed(failure) => Self::Plugin { failure, place: None },
+            SignInError::Runtime(error) => error.into(),
+            error @ (SignInError::Refused(_) | SignInError::Commands { .. } | SignInError::Answer { .. }) => {
+                Self::SignIn(error)
+            }
         }
     }
 }
@@ -234,13 +276,27 @@ impl CliError {
             Self::Secrets(error) if error.is_configuration() => Exit::Usage,
             Self::Sink(_) | Self::Undelivered(_) => Exit::Sink,
             Self::Plugin { failure, .. } => Exit::of_code(&failure.code),
-            Self::Runtime(_)
+            Self::SignIn(SignInError::Refused(_)) | Self::Receiver(ReceiverError::Expired) => Exit::SignIn,
+            Self::SignIn(_)
+            | Self::Receiver(_)
+            | Self::Runtime(_)
             | Self::State(_)
             | Self::Durable(_)
             | Self::Secrets(_)
             | Self::Spool(_)
             | Self::Demo(_)
             | Self::Defect => Exit::Failed,
+        }
+    }
+
+    /// The one command of this program that does what is to be done, where there is one.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Plugin { failure, .. } if failure.code == "sign-in-needed" => {
+                let user = failure.user.as_deref()?;
+                Some(format!("`webex-collector login {user}` does all of it"))
+            }
+            _ => None,
         }
     }
 
@@ -315,6 +371,15 @@ mod tests {
         ] {
             assert_eq!(CliError::plugin(failure(code, "x")).exit(), exit, "{code}");
         }
+    }
+
+    #[test]
+    fn who_has_to_sign_in_is_told_the_one_command_for_it() {
+        let mut needed = failure("sign-in-needed", "x");
+        assert_eq!(CliError::plugin(needed.clone()).hint(), None);
+        needed.user = Some("admin".into());
+        let hint = CliError::plugin(needed).hint();
+        assert_eq!(hint.as_deref(), Some("`webex-collector login admin` does all of it"));
     }
 
     #[test]

@@ -31,6 +31,12 @@ pub(super) fn words(text: &str) {
     eprintln!("{}", redaction::clean(text));
 }
 
+/// Writes the link of a sign-in for a person. Its state is kept out of everything else that is shown, and a link without it is
+/// of no use.
+pub(super) fn link(url: &str) {
+    eprintln!("{url}\n");
+}
+
 /// Writes a report, without secrets: its failures quote what others have said.
 pub(super) fn report(text: &str) -> Result<(), CliError> {
     result(&redaction::clean(text))

@@ -7,6 +7,7 @@ use super::value::ValueError;
 use super::{NetworkError, ServeError, keys, tenants};
 use crate::board::QuietError;
 use crate::collect::ScheduleError;
+use crate::durable::DurableError;
 use crate::net::OriginError;
 
 /// Where in the file something is wrong.
@@ -41,6 +42,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// It cannot be changed.
+    #[error("`{key}` cannot be written: {source}; write it into the file by hand")]
+    Unwritable {
+        /// What was to be written.
+        key: &'static str,
+        /// What the system said.
+        source: Box<DurableError>,
     },
     /// It is not TOML.
     #[error("{place}: this is not TOML: {message}")]

@@ -357,6 +357,9 @@ pub const KEYS: &[Key] = &[
     .of_program(),
 ];
 
+/// What `init` asks for beside the users and the sink: nobody guesses it for another.
+pub const ASKED: &[&str] = &["collect.security_audits", "privacy.message_text"];
+
 /// The key that gives a setting of the plugin.
 pub fn of_setting(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| matches!(key.target, Target::Setting(known) if known == name))

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{KEYS, Key, Kind, Shown, Target};
-use crate::runtime::{Description, Setting};
+use super::answers::{Answers, help, setting};
+use super::keys::{KEYS, Kind, Shown};
+use crate::runtime::Description;
 use crate::sink::KINDS;
 
 /// Columns of a comment.
@@ -12,10 +13,9 @@ const WIDTH: usize = 100;
 const TOP: &str = "# Settings of webex-collector. Every value may also be { env = \"NAME\" } or { file = \"PATH\" }.\n\
                    # Secrets may also be { store = true }, after `webex-collector secrets set NAME`.\n\
                    # Lines that begin with `#` show what holds without them.\n\n";
-const SINK: &str = "[[sink]]\ntype = \"ndjson\"\npath = \"-\"\n";
 
-/// The text of a fresh `webex.toml`, with help and defaults from the plugin.
-pub fn template(plugin: &Description) -> String {
+/// The text of a fresh `webex.toml`, with help and defaults from the plugin, and what was answered in their place.
+pub fn template(plugin: &Description, answers: &Answers) -> String {
     let mut text = TOP.to_owned();
     let mut table = "";
     for key in KEYS {
@@ -29,19 +29,20 @@ pub fn template(plugin: &Description) -> String {
                 }
                 _ => "",
             };
-            let _ = write!(text, "{note}\n[{of}]\n");
+            let mark = if answers.is_left_out(of) { "# " } else { "" };
+            let _ = write!(text, "{note}\n{mark}[{of}]\n");
             table = of;
         }
-        let setting = setting(plugin, key);
-        let told = |setting: &Setting| format!("{}. {}", setting.title, setting.help);
-        let help = key.help.map(str::to_owned).or_else(|| setting.map(told)).unwrap_or_default();
-        for line in wrap(&help) {
+        let setting = setting(plugin, key.target);
+        for line in wrap(&help(plugin, key)) {
             let _ = writeln!(text, "# {line}");
         }
-        let _ = match key.shown {
-            Shown::Open(value) => writeln!(text, "{name} = {value}"),
-            Shown::Optional(Some(value)) => writeln!(text, "# {name} = {value}"),
-            Shown::Optional(None) => {
+        let _ = match (answers.value(key.path), key.shown) {
+            (_, Shown::Open(value)) if answers.is_left_out(of) => writeln!(text, "# {name} = {value}"),
+            (Some(value), _) if !answers.is_left_out(of) => writeln!(text, "{name} = {value}"),
+            (_, Shown::Open(value)) => writeln!(text, "{name} = {value}"),
+            (_, Shown::Optional(Some(value))) => writeln!(text, "# {name} = {value}"),
+            (_, Shown::Optional(None)) => {
                 let default = setting.and_then(|setting| setting.default.as_deref()).unwrap_or_default();
                 writeln!(text, "# {name} = {}", literal(key.kind, default))
             }
@@ -56,17 +57,12 @@ pub fn template(plugin: &Description) -> String {
     for line in wrap(&sinks) {
         let _ = writeln!(text, "# {line}");
     }
-    text.push_str(SINK);
+    let _ = writeln!(text, "[[sink]]\n{}", answers.sink_table());
     text
 }
 
-fn setting<'a>(plugin: &'a Description, key: &Key) -> Option<&'a Setting> {
-    let Target::Setting(name) = key.target else { return None };
-    plugin.settings.iter().find(|setting| setting.name == name)
-}
-
 /// A value as TOML.
-fn literal(kind: Kind, value: &str) -> String {
+pub(super) fn literal(kind: Kind, value: &str) -> String {
     match kind {
         Kind::Integer | Kind::Boolean if !value.is_empty() => value.to_owned(),
         Kind::List => {

@@ -253,7 +253,8 @@ fn defaults(text: &str, path: &Path) -> Result<Found, ConfigError> {
     Ok(found)
 }
 
-fn read(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
+/// The text of a settings file.
+pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
     match std::fs::read_to_string(path).map(Zeroizing::new) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ConfigError::Missing(path.to_owned())),

@@ -314,6 +314,31 @@ fn a_file_of_authorities_is_found_beside_the_configuration_or_told_with_its_line
 }
 
 #[test]
+fn the_page_is_on_this_machine_unless_a_token_is_set() {
+    let serve = |table: &str| parse(&format!("[serve]\n{table}\n")).map(|config| config.serve);
+    assert_eq!(serve("").unwrap().listen.to_string(), "127.0.0.1:8765");
+    assert_eq!(serve("listen = \"[::1]:9\"").unwrap().listen.to_string(), "[::1]:9");
+    for (table, want) in [
+        ("listen = \"0.0.0.0:8765\"", "`serve.token` is needed"),
+        ("listen = \"8765\"", "an address and a port"),
+        ("recent_events = 201", "0 to 200"),
+        ("token = \"fake-token-in-the-open\"", "must not stand in this file"),
+    ] {
+        let error = serve(table).unwrap_err().to_string();
+        assert!(error.contains(want) && error.contains(":2: `serve."), "{error}");
+    }
+}
+
+#[test]
+fn silence_has_a_time_for_all_streams_or_for_some() {
+    let quiet = |value: &str| parse(&format!("[collect]\nquiet_after = {value}\n"));
+    let config = quiet("[\"3 days\", \"security_audits=14 days\"]").unwrap();
+    assert_eq!(config.quiet_after.of("security_audits").as_secs(), 14 * 86_400);
+    let error = quiet("\"1h\"").unwrap_err().to_string();
+    assert!(error.contains("`collect.quiet_after`") && error.contains("24h"), "{error}");
+}
+
+#[test]
 fn only_true_in_the_file_itself_believes_every_certificate() {
     let believes = |line: &str| parse(&format!("[network]\n{line}")).unwrap().way_out.trust.is_everybody();
     assert!(believes("danger_accept_invalid_certs = true"));

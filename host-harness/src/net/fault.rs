@@ -54,7 +54,7 @@ pub(super) fn of_hyper(error: &hyper::Error) -> Error {
 }
 
 /// rustls hides inside the custom parts of I/O errors, one in another, which `source` steps over.
-fn hidden_tls(error: &io::Error) -> Option<&rustls::Error> {
+pub(super) fn hidden_tls(error: &io::Error) -> Option<&rustls::Error> {
     let inner = error.get_ref()?;
     inner.downcast_ref().or_else(|| inner.downcast_ref().and_then(hidden_tls))
 }

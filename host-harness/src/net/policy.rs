@@ -84,6 +84,19 @@ impl Origin {
         self.secure
     }
 
+    /// Its name, if it is not an address.
+    pub(super) fn name(&self) -> Option<&str> {
+        if let Host::Domain(name) = &self.host { Some(name) } else { None }
+    }
+
+    /// Where to connect to.
+    pub(super) fn uri(&self) -> Uri {
+        let scheme = if self.secure { Scheme::HTTPS } else { Scheme::HTTP };
+        let uri = Uri::builder().scheme(scheme).authority(self.short.as_bytes()).path_and_query("/").build();
+        // An authority that was read from a URL is one of a URI.
+        uri.unwrap_or_default()
+    }
+
     /// What `Host` says of it.
     pub(super) fn host_header(&self) -> &HeaderValue {
         &self.short

@@ -1,6 +1,7 @@
 //! Against servers on loopback that misbehave.
 
 mod names;
+mod probed;
 mod proxied;
 mod requests;
 mod tls;

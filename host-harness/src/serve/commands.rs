@@ -16,6 +16,9 @@ use crate::redaction;
 use crate::runtime::listed::as_json;
 use crate::runtime::{Argument, ArgumentKind, Command, Failure, Retry, time};
 
+/// Up to here each whole number is one as a float: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Whose command it is.
 #[derive(Debug, Deserialize)]
 pub(super) struct Asked {
@@ -135,7 +138,7 @@ fn arguments(command: &Command, given: &Value) -> Result<Vec<(String, String)>, 
 
 fn text(argument: &Argument, value: &Value) -> Option<String> {
     match (argument.kind, value) {
-        (ArgumentKind::Integer, Value::Number(number)) => number.as_u64().map(|number| number.to_string()),
+        (ArgumentKind::Integer, Value::Number(number)) => whole(number).map(|number| number.to_string()),
         (ArgumentKind::Boolean, Value::Bool(value)) => Some(value.to_string()),
         // Names that older playbooks use are the plugin's to know.
         (ArgumentKind::Text | ArgumentKind::Timestamp | ArgumentKind::Choice, Value::String(text)) => {
@@ -143,6 +146,16 @@ fn text(argument: &Argument, value: &Value) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// `5.0` is a whole number, too (JSON Schema, section 4.2.3).
+fn whole(number: &serde_json::Number) -> Option<u64> {
+    let of_float = |float: f64| {
+        let is_whole = float.fract() == 0.0 && (0.0..=EXACT).contains(&float);
+        // In these bounds nothing is cut off.
+        is_whole.then_some(float as u64)
+    };
+    number.as_u64().or_else(|| of_float(number.as_f64()?))
 }
 
 fn in_words(argument: &Argument) -> String {

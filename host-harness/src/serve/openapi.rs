@@ -125,6 +125,7 @@ fn operation(command: &Command, named: bool) -> Value {
         "415": error("Not JSON."),
         "422": error("The plugin does not take the value of an argument."),
         "429": error("Webex asks to wait."),
+        "502": error("The answer of Webex was not understood."),
         "503": error("Webex cannot be reached, or the collector is about to end."),
         "default": {"$ref": "#/components/responses/Denied"},
     });

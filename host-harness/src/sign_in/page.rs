@@ -63,6 +63,7 @@ impl Page {
         let is_whole = completed.is_whole();
         let head = format!("The {} is signed in", completed.title);
         let body = html! {
+            @if let Some(account) = &completed.account { p { "It is the account " strong { (clean(account)) } "." } }
             @if is_whole {
                 p { "The collector has its tokens and goes on by itself. You can close this window." }
             } @else {
@@ -244,7 +245,8 @@ mod tests {
     }
 
     fn completed(findings: Vec<Finding>) -> Completed {
-        Completed { title: "compliance officer".into(), readable: String::new(), findings }
+        let account = Some("officer@tenant.example".to_owned());
+        Completed { title: "compliance officer".into(), account, org_id: None, readable: String::new(), findings }
     }
 
     #[test]
@@ -314,6 +316,7 @@ mod tests {
         let Page { body, status } = Page::signed_in(&completed(Vec::new()), Links { back: None, again: Some("/x") });
         assert_eq!(status, StatusCode::OK);
         assert!(body.contains("The compliance officer is signed in"), "{body}");
+        assert!(body.contains("It is the account <strong>officer@tenant.example</strong>."), "{body}");
         assert!(body.contains("You can close this window.") && !body.contains("/x"), "{body}");
     }
 }

@@ -86,6 +86,22 @@ async fn a_sign_in_gives_a_link_and_is_completed_with_the_address_that_comes_bac
 }
 
 #[tokio::test]
+async fn the_account_is_named_where_the_integration_may_ask_for_it() {
+    let webex = Webex::with(
+        TenantSettings::default(),
+        &[("admin_scopes", "audit:events_read spark:people_read"), ("admin_org_id", "")],
+    )
+    .await;
+    let user = webex.user("admin").await;
+    let started = start(&webex.tenant, &user).await.unwrap();
+    let redirected = webex.webex.approve(&started.url, ADMIN).unwrap();
+    let completed = complete(&webex.tenant, &user, redirected).await.unwrap();
+    assert_eq!(completed.account.as_deref(), Some("admin@tenant.example"));
+    assert_eq!(completed.org_id, Some(webex.webex.org_id()));
+    assert!(!completed.is_whole(), "the organization is still to be named: {:?}", completed.findings);
+}
+
+#[tokio::test]
 async fn a_person_who_declines_is_told_how_to_go_on() {
     let webex = Webex::start().await;
     let started = start(&webex.tenant, &webex.user("admin").await).await.unwrap();

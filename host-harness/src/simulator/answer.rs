@@ -44,6 +44,11 @@ impl Answer {
         Self::html(StatusCode::FOUND, Bytes::new()).header("location", location)
     }
 
+    /// 303 to `location`, after a form.
+    pub(super) fn see_other(location: impl Into<String>) -> Self {
+        Self { status: StatusCode::SEE_OTHER, ..Self::redirect(location) }
+    }
+
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self

@@ -21,7 +21,7 @@ pub enum Endpoint {
     Organizations,
     /// `GET /v1/people/me`
     PeopleMe,
-    /// `GET /v1/authorize`
+    /// `GET /v1/authorize`; `POST`: what the person at its page decides
     Authorize,
     /// `POST /v1/access_token`
     AccessToken,
@@ -46,8 +46,12 @@ impl Endpoint {
                 Self::from,
             ),
         };
-        let wanted = if endpoint == Self::AccessToken { Method::POST } else { Method::GET };
-        (endpoint, *method == wanted)
+        let is_right = match endpoint {
+            Self::AccessToken => *method == Method::POST,
+            Self::Authorize => *method == Method::GET || *method == Method::POST,
+            _ => *method == Method::GET,
+        };
+        (endpoint, is_right)
     }
 
     /// The stream that this endpoint lists, if it is one of the three.
@@ -98,6 +102,8 @@ mod tests {
         check(&Method::GET, "/v1/events/a/b", (Endpoint::Other, true));
         check(&Method::POST, "/v1/access_token", (Endpoint::AccessToken, true));
         check(&Method::GET, "/v1/access_token", (Endpoint::AccessToken, false));
+        check(&Method::POST, "/v1/authorize", (Endpoint::Authorize, true));
+        check(&Method::PUT, "/v1/authorize", (Endpoint::Authorize, false));
         check(&Method::GET, "/events", (Endpoint::Other, true));
     }
 }

@@ -3,6 +3,7 @@
 mod authorize;
 mod bearer;
 mod challenge;
+mod consent;
 mod grant;
 mod token_endpoint;
 mod token_refusal;
@@ -11,6 +12,7 @@ mod tokens;
 pub use authorize::AuthorizeError;
 pub(super) use authorize::AuthorizeRequest;
 pub(super) use bearer::{Bearer, Subject};
+pub(super) use consent::Decision;
 pub use grant::TokenGrant;
 pub(super) use token_refusal::TokenRefusal;
 pub(super) use tokens::TokenStore;
@@ -22,6 +24,16 @@ pub enum Role {
     FullAdmin,
     /// Reads the events.
     ComplianceOfficer,
+}
+
+impl Role {
+    /// As people read it.
+    const fn title(self) -> &'static str {
+        match self {
+            Self::FullAdmin => "Full Administrator",
+            Self::ComplianceOfficer => "Compliance Officer",
+        }
+    }
 }
 
 /// A person of the tenant.

@@ -123,6 +123,49 @@ async fn init_does_not_replace_a_file_unless_told() {
 }
 
 #[tokio::test]
+async fn init_fills_in_what_its_options_say_and_names_the_next_commands() {
+    let place = Place::empty();
+    let arguments = [
+        "init",
+        "--user",
+        "admin",
+        "--set",
+        "admin.client_id=C",
+        "--set",
+        "admin.client_secret=file:admin.secret",
+        "--set",
+        "privacy.message_text=drop",
+        "--sink",
+        "events.ndjson",
+    ];
+    let ran = place.run(&arguments).await.exits(0);
+    assert!(ran.stderr.contains("`webex-collector login admin`, then `webex-collector check`"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("compliance_officer"), "{}", ran.stderr);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let rights = std::fs::metadata(place.path("webex.toml")).unwrap().permissions();
+        assert_eq!(rights.mode() & 0o777, 0o600);
+    }
+    let missing = place.run(&["last-run"]).await.exits(2);
+    assert!(missing.error().contains("admin.secret"), "{}", missing.error());
+    place.write("admin.secret", "x");
+    #[cfg(unix)]
+    std::fs::set_permissions(place.path("admin.secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    place.run(&["last-run"]).await.exits(0);
+
+    for (wrong, want) in [
+        (&["--set", "admin.client_idd=C"][..], "did you mean `admin.client_id`?"),
+        (&["--set", "admin.client_secret=fake-secret"], "`env:NAME`"),
+        (&["--user", "root"], "there is no user `root`"),
+        (&["--set", "admin.client_id"], "KEY=VALUE"),
+    ] {
+        let ran = Place::empty().run(&[&["init"], wrong].concat()).await.exits(2);
+        assert!(ran.error().contains(want) && !ran.stderr.contains("fake-secret"), "{}", ran.error());
+    }
+}
+
+#[tokio::test]
 async fn check_says_who_has_to_sign_in_and_is_content_afterwards() {
     let webex = Webex::start().await;
     webex.place.run(&["check"]).await.exits(3).says("cisco-webex-oauth-start");

@@ -17,6 +17,7 @@ mod disk;
 mod interrupted;
 mod kills;
 mod last_run;
+mod login;
 mod network;
 mod platform;
 mod re_audit;

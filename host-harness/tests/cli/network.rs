@@ -111,3 +111,35 @@ async fn check_says_that_certificates_are_not_checked() {
     );
     place.run(&["check"]).await.says("warn  network").says(WARNING);
 }
+
+#[tokio::test]
+async fn check_goes_the_way_step_by_step_and_says_where_it_ends() {
+    let place = |network: &str| {
+        Place::with(&format!(
+            "base_url = \"https://localhost:1\"\n[admin]\nclient_id = \"C\"\nclient_secret = \"x\"\n[network]\n{network}\n"
+        ))
+    };
+    let ran = place("").run(&["check"]).await.exits(3);
+    let line = |ran: &Ran, subject: &str| {
+        let line = ran.stdout.lines().find(|line| line.split_whitespace().nth(1) == Some(subject));
+        line.unwrap_or_else(|| panic!("no line on {subject} in {}", ran.stdout)).to_owned()
+    };
+    assert!(
+        line(&ran, "dns").starts_with("ok    dns") && line(&ran, "dns").contains("localhost is "),
+        "{}",
+        ran.stdout
+    );
+    assert!(line(&ran, "tls").starts_with("fail  tls") && line(&ran, "tls").contains("firewall"), "{}", ran.stdout);
+
+    let proxied = "base_url = \"https://webex.test\"\n[admin]\nclient_id = \"C\"\nclient_secret = \"x\"\n\
+                   [network]\nproxy = \"http://127.0.0.1:1\"\n";
+    let ran = Place::with(proxied).run(&["check", "--json"]).await.exits(3);
+    let findings: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let proxy = findings.as_array().unwrap().iter().find(|finding| finding["subject"] == "proxy").unwrap();
+    assert_eq!(proxy["verdict"], "fail");
+    assert!(proxy["remedy"].as_str().unwrap().contains("network.proxy"), "{proxy}");
+    assert!(!findings.to_string().contains("\"tls\""), "what lies behind an obstacle is not told: {findings}");
+
+    let nothing = Place::with("base_url = \"https://webex.test\"\n").run(&["check"]).await.exits(2);
+    assert!(!nothing.stdout.contains("dns"), "{}", nothing.stdout);
+}

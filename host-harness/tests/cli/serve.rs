@@ -113,10 +113,18 @@ impl Serving {
         }
     }
 
-    async fn end(mut self) {
+    async fn end(self) {
+        self.ends_with(0).await;
+    }
+
+    async fn ends_with(self, code: i32) {
         interrupt(&self.child).await;
+        self.ends_with_code(code).await;
+    }
+
+    async fn ends_with_code(mut self, code: i32) {
         let ended = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await;
-        assert_eq!(ended.expect("it ends within 10 s").unwrap().code(), Some(0));
+        assert_eq!(ended.expect("it ends within 10 s").unwrap().code(), Some(code));
     }
 }
 
@@ -381,5 +389,35 @@ async fn many_tenants_are_served_each_by_its_name() {
     assert_eq!(answer.status, 200, "{answer:?}");
     let answer = serving.command("cisco-webex-status?tenant=nobody", &json!({})).await;
     assert_eq!(answer.status, 404, "{answer:?}");
-    serving.end().await;
+    // A tenant's file is wrong, and the other's users have not signed in.
+    serving.ends_with(2).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn systemd_is_told_that_it_is_up_that_it_lives_and_that_it_ends() {
+    let webex = signed_in("1s", "").await;
+    let path = webex.place.path("notify");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let mut command = webex.place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1000000").env_remove("WATCHDOG_PID");
+    let serving = Serving::of(&mut command).await;
+    let told = async |want: &str| {
+        let heard = tokio::time::timeout(PATIENCE, async {
+            let mut bytes = vec![0; 4_096];
+            loop {
+                let length = socket.recv(&mut bytes).await.unwrap();
+                if String::from_utf8_lossy(&bytes[..length]).lines().any(|line| line.starts_with(want)) {
+                    break;
+                }
+            }
+        });
+        assert!(heard.await.is_ok(), "{want} is not told");
+    };
+    told("READY=1").await;
+    told("WATCHDOG=1").await;
+    told("STATUS=data flows").await;
+    interrupt(&serving.child).await;
+    told("STOPPING=1").await;
+    serving.ends_with_code(0).await;
 }

@@ -209,7 +209,7 @@ async fn a_long_backlog_keeps_nobody_waiting_even_where_one_tenant_has_a_turn_at
     let Setup::Many(tenants) = Setup::load(&many.place.path("webex.toml")).unwrap() else { panic!("there are many") };
     let (sinks, _) = SharedSinks::open(&tenants.sinks, std::iter::empty()).unwrap();
     let (plugin, log, stop) = (plugin().clone(), Log::silent(), Stop::new());
-    let shared = Shared { plugin, tenants, sinks, log, stop, follow: false, wish: None };
+    let shared = Shared { plugin, tenants, sinks, log, stop, follow: false, wish: None, watch: None };
     let mut over = Vec::new();
     let observe = |step: Step<'_>| match step {
         Step::Over(name, _) => over.push(name.to_string()),
@@ -300,13 +300,13 @@ async fn the_key_of_many_tenants_is_changed_for_all_of_them() {
     }
 }
 
-/// What the README shows is what the program reads.
+/// What the documentation shows is what the program reads.
 #[cfg(unix)]
 #[tokio::test]
-async fn the_files_of_the_readme_are_those_of_a_tenant() {
+async fn the_files_of_the_documentation_are_those_of_a_tenant() {
     use std::os::unix::fs::PermissionsExt;
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
-    let section = readme.split("\n## ").find(|section| section.starts_with("Many tenants")).unwrap();
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tenants.md")).unwrap();
+    let section = page.split("\n## ").find(|section| section.starts_with("Many tenants")).unwrap();
     let place = Place::empty();
     std::fs::create_dir(place.path("tenants.d")).unwrap();
     let mut files = Vec::new();

@@ -4,7 +4,7 @@ use super::tls_server::{Authority, Identity, TlsServer, names, read_head};
 use super::*;
 
 /// A proxy that leads every tunnel to one server; gone with the value.
-struct ProxyServer {
+pub(super) struct ProxyServer {
     address: SocketAddr,
     /// Heads of what it was asked.
     heard: Arc<Mutex<Vec<String>>>,
@@ -13,7 +13,7 @@ struct ProxyServer {
 
 impl ProxyServer {
     /// `identity`: it speaks TLS itself.
-    async fn start(identity: Option<Identity>, answer: &'static str, server: SocketAddr) -> Self {
+    pub(super) async fn start(identity: Option<Identity>, answer: &'static str, server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -34,6 +34,12 @@ impl ProxyServer {
             }
         });
         Self { address, heard, task }
+    }
+
+    /// Its port is closed when this returns.
+    pub(super) async fn stop(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
     }
 }
 
@@ -58,7 +64,7 @@ impl Drop for ProxyServer {
     }
 }
 
-const TUNNEL: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
+pub(super) const TUNNEL: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
 const PASSWORD: &str = "fake-password";
 
 /// Names that no one may ask for.
@@ -76,7 +82,7 @@ async fn ask(trust: Trust, proxy: Proxy, names: Names, log: &Log) -> Result<Byte
     get(&network, "https://webex.test/v1?code=fake-code", RequestOptions::default()).await
 }
 
-fn proxy(scheme: &str, server: &ProxyServer, no_proxy: &str) -> Proxy {
+pub(super) fn proxy(scheme: &str, server: &ProxyServer, no_proxy: &str) -> Proxy {
     Proxy::parse(&format!("{scheme}://{}", server.address), no_proxy).unwrap()
 }
 

@@ -34,7 +34,13 @@ async fn get(port: u16, target: &str) -> String {
 }
 
 fn page() -> Page {
-    let completed = crate::sign_in::Completed { title: "admin".into(), readable: String::new(), findings: Vec::new() };
+    let completed = crate::sign_in::Completed {
+        title: "admin".into(),
+        account: None,
+        org_id: None,
+        readable: String::new(),
+        findings: Vec::new(),
+    };
     Page::signed_in(&completed, Links::default())
 }
 

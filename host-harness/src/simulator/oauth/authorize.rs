@@ -8,7 +8,7 @@ use super::super::params::Params;
 use super::bearer::Subject;
 use super::challenge::Challenge;
 use super::tokens::{Code, TokenStore, after};
-use super::{Integration, TokenSettings};
+use super::{Account, Integration, Role, TokenSettings, consent};
 
 /// Why an authorize request leads to an error page, not back to the integration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +59,18 @@ impl<'a> AuthorizeRequest<'a> {
         let redirect_uri = Url::parse(redirect_uri).map_err(|_| AuthorizeError::RedirectUri)?;
         let state = params.get("state").map(str::to_owned);
         Ok(Self { integration, redirect_uri, state, asked: Asked::parse(params, integration) })
+    }
+
+    /// The page that asks a person; the error is where the browser goes instead, for nothing can be asked.
+    pub(in super::super) fn consent(
+        &self,
+        accounts: &[Account],
+        role: impl Fn(&str) -> Option<Role>,
+    ) -> Result<String, String> {
+        let asked = self.asked.as_ref().map_err(|(error, description)| self.refused(error, description))?;
+        let scopes = asked.scopes.iter().map(String::as_str);
+        let wanted = scopes.clone().find_map(role);
+        Ok(consent::page(accounts, &self.integration.client_id, scopes, wanted))
     }
 
     /// The person agrees: where the browser goes, with a fresh code.

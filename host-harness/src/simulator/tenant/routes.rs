@@ -35,11 +35,22 @@ const EVENT_SCOPES: &[&str] = &["spark-compliance:events_read"];
 const ORGANIZATION_SCOPES: &[&str] = &["spark-admin:organizations_read", "spark:organizations_read"];
 const PEOPLE_SCOPES: &[&str] = &["spark:people_read", "spark-admin:people_read"];
 
+/// The role without which a scope is of no use.
+pub(super) fn role_of(scope: &str) -> Option<Role> {
+    if AUDIT_SCOPES.contains(&scope) {
+        Some(Role::FullAdmin)
+    } else if EVENT_SCOPES.contains(&scope) {
+        Some(Role::ComplianceOfficer)
+    } else {
+        None
+    }
+}
+
 impl Tenant {
     pub(super) fn route(&mut self, asked: &Asked<'_>) -> Result<Answer, Refusal> {
         let &Asked { request, endpoint, params, bearer, fault, tracking_id } = asked;
         match endpoint {
-            Endpoint::Authorize => return Ok(self.authorize_page(params)),
+            Endpoint::Authorize => return Ok(self.authorize_page(request, params)),
             Endpoint::AccessToken => return Ok(self.token_answer(request, tracking_id)),
             _ => {}
         }

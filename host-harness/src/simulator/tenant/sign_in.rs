@@ -1,26 +1,43 @@
 //! The two endpoints of sign-in, and the person at the browser.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use url::Url;
 
 use super::super::answer::{Answer, gateway_page};
-use super::super::oauth::{AuthorizeError, AuthorizeRequest, Subject, TokenGrant, TokenRefusal};
+use super::super::oauth::{AuthorizeError, AuthorizeRequest, Decision, Subject, TokenGrant, TokenRefusal};
 use super::super::params::Params;
 use super::leaks::SECRET_KEYS;
+use super::routes::role_of;
 use super::{Received, Tenant, form};
 
 impl Tenant {
-    /// `GET /v1/authorize`.
-    pub(super) fn authorize_page(&mut self, params: &Params) -> Answer {
-        match AuthorizeRequest::parse(params, &self.settings.integrations) {
-            Err(error) => Answer::html(StatusCode::BAD_REQUEST, gateway_page(&error.to_string())),
-            Ok(request) => match &self.settings.auto_approve {
-                Some(account) => {
-                    let now_ms = self.settings.clock.now_ms();
-                    Answer::redirect(request.approve(account, &mut self.tokens, &self.settings.tokens, now_ms))
+    /// `GET /v1/authorize`, and `POST` by the page's own form.
+    pub(super) fn authorize_page(&mut self, request: &Received, params: &Params) -> Answer {
+        let asked = match AuthorizeRequest::parse(params, &self.settings.integrations) {
+            Ok(asked) => asked,
+            Err(error) => return Answer::html(StatusCode::BAD_REQUEST, gateway_page(&error.to_string())),
+        };
+        let settings = &self.settings;
+        let now_ms = settings.clock.now_ms();
+        if request.method == Method::POST {
+            let is_known = |name: &str| settings.accounts.iter().any(|account| account.name == name);
+            return match Decision::read(&form(request)) {
+                Some(Decision::Accept(account)) if is_known(&account) => {
+                    Answer::see_other(asked.approve(&account, &mut self.tokens, &settings.tokens, now_ms))
                 }
-                None => Answer::html(StatusCode::OK, gateway_page("Simulated sign-in: nobody is at this browser")),
-            },
+                Some(Decision::Decline) => Answer::see_other(asked.deny()),
+                Some(Decision::Accept(_)) | None => Answer::html(
+                    StatusCode::BAD_REQUEST,
+                    gateway_page("Accept as an account of the tenant, or decline"),
+                ),
+            };
+        }
+        if let Some(account) = &settings.auto_approve {
+            return Answer::redirect(asked.approve(account, &mut self.tokens, &settings.tokens, now_ms));
+        }
+        match asked.consent(&settings.accounts, role_of) {
+            Ok(page) => Answer::html(StatusCode::OK, page),
+            Err(instead) => Answer::redirect(instead),
         }
     }
 

@@ -106,6 +106,41 @@ async fn the_authorize_page_waits_for_a_person_or_agrees_by_itself() {
 }
 
 #[tokio::test]
+async fn a_person_at_the_page_accepts_as_the_account_that_is_asked_for_or_declines() {
+    let (tenant, client) = start(settings()).await;
+    let url = authorize_url(&tenant, AUDIT, "");
+    let page = client.get(&url, None).await.unwrap();
+    let text = page.text();
+    assert!(text.contains("SIMULATED") && text.contains(AUDIT) && text.contains("<html lang=\"en\">"), "{text}");
+    assert!(text.contains("<option value=\"admin\" selected>admin@tenant.example (Full Administrator)"), "{text}");
+
+    let accepted = client.post_form(&url, &format!("account={ADMIN}&decision=accept")).await.unwrap();
+    assert_eq!(accepted.status, 303);
+    let back = accepted.header("location").unwrap();
+    assert_eq!(pair(back, "state").as_deref(), Some("s1"));
+    assert_eq!(exchange(&client, &pair(back, "code").unwrap(), VERIFIER).await.status, 200);
+
+    let declined = client.post_form(&url, &format!("account={ADMIN}&decision=decline")).await.unwrap();
+    assert_eq!(pair(declined.header("location").unwrap(), "error").as_deref(), Some("access_denied"));
+    for form in ["", "decision=accept", "decision=accept&account=nobody"] {
+        assert_eq!(client.post_form(&url, form).await.unwrap().status, 400, "{form}");
+    }
+    assert!(tenant.leaks().is_empty());
+    tenant.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_of_the_officer_names_the_officer_first() {
+    let (tenant, client) = start(settings()).await;
+    let url = authorize_url(&tenant, EVENTS, "").replace(ADMIN_CLIENT_ID, OFFICER_CLIENT_ID);
+    let page = client.get(&url, None).await.unwrap();
+    assert!(page.text().contains(&format!("<option value=\"{OFFICER}\" selected>")), "{}", page.text());
+    let wrong = client.get(&authorize_url(&tenant, EVENTS, ""), None).await.unwrap();
+    assert_eq!(pair(wrong.header("location").unwrap(), "error").as_deref(), Some("invalid_scope"));
+    tenant.stop().await;
+}
+
+#[tokio::test]
 async fn the_secret_may_come_as_basic_and_only_a_form_is_taken() {
     let (tenant, client) = start(settings()).await;
     let grant = tenant.grant(ADMIN_CLIENT_ID, ADMIN, AUDIT);
