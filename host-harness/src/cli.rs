@@ -3,6 +3,7 @@
 mod check;
 mod collect;
 mod commands;
+mod completions;
 mod component;
 mod deadletter;
 mod demo;
@@ -24,11 +25,14 @@ mod serve;
 mod session;
 mod signals;
 mod spool;
+mod table;
 mod whose;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
@@ -40,9 +44,16 @@ pub use error::{CliError, Exit};
 /// How long work that nobody waits for any more may hold up the end of the program: a read of standard input, mostly.
 const LEAVE: std::time::Duration = std::time::Duration::from_millis(200);
 
+/// Of the help, where standard output shows colours.
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
 /// Collects audit and compliance events of Cisco Webex through a plugin component.
 #[derive(Debug, Parser)]
-#[command(name = "webex-collector", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "webex-collector", version, max_term_width = 100, disable_help_subcommand = true, styles = STYLES)]
 #[command(after_help = Exit::help())]
 struct Cli {
     #[command(flatten)]
@@ -66,9 +77,12 @@ struct Global {
     /// One of many tenants, or `all` of them [collect: all by default]
     #[arg(long, global = true, value_name = "NAME")]
     tenant: Option<String>,
-    /// Results as JSON
+    /// Results, and the error that ends the program, as JSON
     #[arg(long, global = true)]
     json: bool,
+    /// How lines on standard error are written
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t)]
+    log_format: output::LogFormat,
     /// More about what goes on; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -105,6 +119,31 @@ enum Command {
     Init(init::Options),
     /// Show what the component imports, exports and needs
     Inspect,
+    /// Write what makes a shell complete this program's command line
+    Completions(completions::Options),
+}
+
+impl Command {
+    /// Whether it goes on until somebody ends it, so that a program reads what it says rather than a person.
+    fn is_long_running(&self) -> bool {
+        match self {
+            Self::Collect(options) => options.is_for_ever(),
+            Self::Serve(_) => true,
+            Self::Demo(_)
+            | Self::Login(_)
+            | Self::Run(_)
+            | Self::Commands(_)
+            | Self::LastRun(_)
+            | Self::Secrets(_)
+            | Self::DeadLetter(_)
+            | Self::Spool(_)
+            | Self::Check
+            | Self::Elasticsearch(_)
+            | Self::Init(_)
+            | Self::Inspect
+            | Self::Completions(_) => false,
+        }
+    }
 }
 
 /// Parses the command line, runs it, and says how it went.
@@ -121,24 +160,29 @@ pub fn main() -> ExitCode {
             return Exit::Usage.into();
         }
         Err(error) if error.use_stderr() => {
-            output::words(&usage_error(&error));
-            return Exit::Usage.into();
+            let error = CliError::Usage(usage_error(&error));
+            // Nothing was parsed, and a program that asked for JSON gets it all the same.
+            output::error(&error, std::env::args_os().any(|argument| argument == "--json"));
+            return error.exit().into();
         }
         Err(help) => {
             let _ = help.print();
             return Exit::Done.into();
         }
     };
+    output::settle(cli.global.log_format, cli.command.is_long_running());
+    let as_json = cli.global.json;
     let tasks = match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
         Ok(tasks) => tasks,
         Err(error) => {
-            output::words(&format!("error: the program cannot start its threads: {error}"));
-            return Exit::Failed.into();
+            let error = CliError::Threads(error);
+            output::error(&error, as_json);
+            return error.exit().into();
         }
     };
     let exit = tasks.block_on(run(cli)).unwrap_or_else(|error| {
-        output::words(&format!("error: {}", error.line()));
-        if let Some(hint) = error.hint() {
+        output::error(&error, as_json);
+        if let Some(hint) = error.hint().filter(|_| !as_json) {
             output::words(&hint);
         }
         error.exit()
@@ -159,6 +203,7 @@ fn usage_error(error: &clap::Error) -> String {
         }
         line.push_str(part);
     }
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
     format!("{line}; see `webex-collector --help`")
 }
 
@@ -180,5 +225,6 @@ async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Elasticsearch(options) => elasticsearch::run(global, &options).await,
         Command::Init(options) => init::run(global, &options).await,
         Command::Inspect => inspect::run(global).await,
+        Command::Completions(options) => completions::run(global, &options).await,
     }
 }

@@ -34,7 +34,7 @@ use crate::state::StateError;
 use crate::stop::Stop;
 pub use delivery::Delivery;
 pub use leftover::{SharedSinks, look_back, open, spool};
-pub use news::News;
+pub use news::{News, NewsLine};
 pub use outlet::Outlet;
 pub use re_audit::{ReAudit, ReAudits, Reach, Schedule, ScheduleError, Stretch, Wish};
 use told::Told;

@@ -4,6 +4,8 @@
 //! here all the same. What a line can never do is to break the screen: control characters are taken out and its length is
 //! bounded here. Neither can a plugin fill a disk with lines: what it causes goes through [`Log::rationed`].
 
+mod line;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::MultiProgress;
 
+pub(crate) use line::to_standard_error;
+pub use line::{Form, Level, Line};
+
 use crate::redaction;
+use crate::runtime::Clock;
 
 /// Characters of a text or field that reach a line; a plugin must not flood the log.
 const MAX_TEXT_CHARS: usize = 2_000;
@@ -21,32 +27,6 @@ const MAX_FIELDS: usize = 20;
 const MAX_KEPT_LINES: usize = 10_000;
 /// Lines that one call of a plugin can cause; the plugin of this project writes a dozen.
 const RATION: u64 = 200;
-
-/// How much a line matters, from least to most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// For whoever looks for a fault.
-    Debug,
-    /// What goes on.
-    Info,
-    /// Something a person should know.
-    Warn,
-    /// Something a person must act on.
-    Error,
-}
-
-/// One line before it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// How much it matters.
-    pub level: Level,
-    /// Stable name of what happened.
-    pub code: String,
-    /// What happened, for a person.
-    pub text: String,
-    /// Names and values.
-    pub fields: Vec<(String, String)>,
-}
 
 /// Where lines go, and whose they are. Clones write to the same place.
 #[derive(Clone)]
@@ -67,7 +47,7 @@ struct Ration {
 enum Output {
     Silent,
     Memory(Mutex<Vec<Line>>),
-    Screen { least: Level, bars: Option<MultiProgress> },
+    Screen { least: Level, bars: Option<MultiProgress>, form: Form },
 }
 
 impl Log {
@@ -82,8 +62,8 @@ impl Log {
     }
 
     /// To standard error, from `least` on; above `bars`, if there are any.
-    pub fn screen(least: Level, bars: Option<MultiProgress>) -> Self {
-        Self::to(Output::Screen { least, bars })
+    pub fn screen(least: Level, bars: Option<MultiProgress>, form: Form) -> Self {
+        Self::to(Output::Screen { least, bars, form })
     }
 
     fn to(output: Output) -> Self {
@@ -146,11 +126,11 @@ impl Log {
     }
 
     fn put(&self, level: Level, code: &str, text: &str, fields: &[(String, String)]) {
-        let tenant = self.tenant.iter().map(|name| ("tenant".to_owned(), plain(name)));
+        let tenant = self.tenant.as_deref().map(plain);
         // Cut last: a secret must not stick out of what is left.
         let plain = |text: &str| plain(&redaction::clean_beginning(text));
-        let shown = fields.iter().take(MAX_FIELDS).map(|(name, value)| (plain(name), plain(value)));
-        let line = || Line { level, code: plain(code), text: plain(text), fields: tenant.chain(shown).collect() };
+        let fields = fields.iter().take(MAX_FIELDS).map(|(name, value)| (plain(name), plain(value)));
+        let line = || Line { level, code: plain(code), text: plain(text), tenant, fields: fields.collect() };
         match &*self.output {
             Output::Silent => {}
             Output::Memory(lines) => {
@@ -159,8 +139,13 @@ impl Log {
                     lines.push(line());
                 }
             }
-            Output::Screen { bars: Some(bars), .. } => bars.suspend(|| eprintln!("{}", line())),
-            Output::Screen { bars: None, .. } => eprintln!("{}", line()),
+            Output::Screen { bars, form, .. } => {
+                let line = line().written(*form, Clock::System.now());
+                match bars {
+                    Some(bars) => bars.suspend(|| to_standard_error(&line)),
+                    None => to_standard_error(&line),
+                }
+            }
         }
     }
 
@@ -180,19 +165,6 @@ impl fmt::Debug for Log {
             Output::Memory(_) => "Log(memory)",
             Output::Screen { .. } => "Log(screen)",
         })
-    }
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = match self.level {
-            Level::Debug => "debug",
-            Level::Info => "info",
-            Level::Warn => "warn",
-            Level::Error => "error",
-        };
-        write!(f, "{level}: {} [{}]", self.text, self.code)?;
-        self.fields.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
     }
 }
 
@@ -217,6 +189,7 @@ mod tests {
                 level: Level::Warn,
                 code: "x".into(),
                 text: "one [31m two".into(),
+                tenant: None,
                 fields: vec![("n".into(), "a  b".into())]
             }]
         );

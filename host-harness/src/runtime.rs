@@ -35,7 +35,7 @@ pub(crate) use bounds::is_part_name;
 pub use bundle::Event;
 pub use clock::{Clock, Random};
 pub use error::RuntimeError;
-pub use failure::{in_words, time};
+pub use failure::{cause, in_words, time, what_to_do};
 pub use guest::Parts;
 pub use native::NativeCache;
 pub use plugin::{Imports, Plugin, Runtime};

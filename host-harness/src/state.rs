@@ -67,10 +67,14 @@ pub enum StateError {
         format: u64,
     },
     /// The plugin breaks the contract.
-    #[error("the plugin gave a part of last-run a name that the contract does not allow; nothing was stored")]
+    #[error(
+        "the plugin gave a part of last-run a name that the contract does not allow; nothing was stored, report it to those who made the plugin"
+    )]
     PartName,
     /// The plugin breaks the contract.
-    #[error("the plugin gave part {0} of last-run without its text, and it is not stored; nothing was stored")]
+    #[error(
+        "the plugin gave part {0} of last-run without its text, and it is not stored; nothing was stored, report it to those who made the plugin"
+    )]
     PartText(String),
 }
 

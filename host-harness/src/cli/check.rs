@@ -55,10 +55,11 @@ async fn answer(global: &Global, config: Config, plugin: Plugin) -> Result<Answe
         findings.extend(way(&session).await?);
     }
     findings.extend(of_plugin);
-    let lines: String = findings.iter().map(|finding| in_words(finding, &session.config)).collect();
+    let width = output::width(whose::INDENT.len());
+    let lines: String = findings.iter().map(|finding| in_words(finding, &session.config, width)).collect();
     Ok(Answer {
         exit: exit(&findings, &session.plugin.describe().await?),
-        text: output::shown(&lines),
+        text: lines,
         json: format!("{:#}", findings.iter().map(as_json).collect::<serde_json::Value>()),
     })
 }

@@ -3,11 +3,13 @@
 pub(super) mod many;
 
 use clap::Args;
+use serde_json::Value;
 
+use super::output::{self, Note};
 use super::progress::Progress;
 use super::session::Session;
 use super::whose::{Default, Whose};
-use super::{CliError, Exit, Global, output, session, signals};
+use super::{CliError, Exit, Global, session, signals};
 use crate::collect::{
     self, CollectError, Collector, End, Mode, News, ReAudits, Reach, Round, RoundEnd, SINK_PATIENCE, ScheduleError,
     Step, Totals, What, Wish, report,
@@ -42,6 +44,11 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
 }
 
 impl Options {
+    /// Whether it goes on until somebody ends it.
+    pub(super) fn is_for_ever(&self) -> bool {
+        self.follow
+    }
+
     /// What is to be read again after the first round.
     fn wish(&self) -> Option<Wish> {
         self.reaudit.map(|reach| Wish { reach, allow_repeats: self.allow_repeats })
@@ -59,7 +66,7 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
     let writer = state.writer()?;
     let (mut delivery, left) = collect::open(config, None, writer, tenant.log())?;
     if let Some(sentence) = left {
-        output::words(&sentence);
+        Note::new("looked-back", &sentence).write();
     }
     signals::listen(&stop);
 
@@ -89,7 +96,7 @@ async fn one(global: &Global, options: &Options, config: Config) -> Result<Exit,
     told.run(&totals, ended.as_ref().ok(), &standings, options.follow)?;
     let end = ended.map_err(|error| CliError::from(error).placed(config))?;
     if let Some(words) = end.in_words() {
-        output::words(&words);
+        Note::new("end", &words).write();
     }
     if options.reaudit.is_some() && !options.follow && told.re_audits.is_empty() && end != End::Stopped {
         output::words("nothing was taken up in that time yet, so there is nothing to read again");
@@ -122,6 +129,43 @@ impl Form {
     }
 }
 
+/// What is told of a round to people, and where lines are JSON to the log: of one tenant, where there are many.
+fn tell(round: &Round, news: &mut News, all: bool, tenant: Option<&str>) {
+    match round.what {
+        What::Collect => {
+            for line in news.of(round, all) {
+                Note::new("round", &line.text).about(line.stream.as_deref(), &line.to_string()).of(tenant).write();
+            }
+        }
+        What::ReAudit(_) => tell_re_audit(round, tenant),
+    }
+}
+
+fn tell_re_audit(round: &Round, tenant: Option<&str>) {
+    for line in report::re_audit_lines(round) {
+        Note::new("reaudit", line.trim()).about(None, &line).of(tenant).write();
+    }
+}
+
+/// What a run came to, likewise.
+fn tell_run(totals: &Totals, re_audits: &[Round], standings: &[Standing], tenant: Option<&str>) {
+    for line in report::lines(totals) {
+        Note::new("run", &line).of(tenant).write();
+    }
+    re_audits.iter().for_each(|round| tell_re_audit(round, tenant));
+    for line in report::sink_lines(standings) {
+        Note::new("sink", &line).of(tenant).write();
+    }
+}
+
+/// Writes a report where standard output belongs to the events.
+fn beside_events(report: Value) {
+    let what = report["what"].as_str().unwrap_or("run").to_owned();
+    let delivered = report["delivered"].as_u64().map(|events| format!("{events} events delivered"));
+    let text = delivered.unwrap_or_else(|| "every tenant's".to_owned());
+    output::beside_events(&what, &text, report);
+}
+
 /// What is told of rounds and runs, and how.
 pub(super) struct Told {
     form: Form,
@@ -152,17 +196,11 @@ impl Told {
 
     /// With `--follow`: at once. False where that cannot be done.
     pub(super) fn round(&mut self, round: &Round, progress: &Progress) -> bool {
-        let lines = match (self.form, round.what) {
-            (Form::Words, What::Collect) => self.news.of(round, self.all),
-            (Form::Words, What::ReAudit(_)) => report::re_audit_lines(round),
-            (Form::Json, _) => {
-                let line = report::as_json(round).to_string();
-                self.unwritten = progress.aside(|| output::report(&line)).err();
-                Vec::new()
-            }
-            (Form::JsonBesideEvents, _) => vec![report::as_json(round).to_string()],
-        };
-        lines.iter().for_each(|line| progress.tell(line));
+        progress.aside(|| match self.form {
+            Form::Words => tell(round, &mut self.news, self.all, None),
+            Form::Json => self.unwritten = output::report(&report::as_json(round).to_string()).err(),
+            Form::JsonBesideEvents => beside_events(report::as_json(round)),
+        });
         self.unwritten.is_none()
     }
 
@@ -184,14 +222,12 @@ impl Told {
             return Err(error);
         }
         if self.form == Form::Words {
-            report::lines(totals).iter().for_each(|line| output::words(line));
-            self.re_audits.iter().flat_map(report::re_audit_lines).for_each(|line| output::words(&line));
-            report::sink_lines(standings).iter().for_each(|line| output::words(line));
+            tell_run(totals, &self.re_audits, standings, None);
             return Ok(());
         }
         let report = report::run_as_json(totals, end, self.re_audits.last(), standings);
         match (self.form, follow) {
-            (Form::JsonBesideEvents, _) => output::words(&report.to_string()),
+            (Form::JsonBesideEvents, _) => beside_events(report),
             // One object a line, as its rounds.
             (_, true) => output::report(&report.to_string())?,
             (_, false) => output::report(&format!("{report:#}"))?,

@@ -29,7 +29,7 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     if global.json {
         output::json(&chosen.iter().map(|command| as_json(command)).collect())?;
     } else if options.name.is_some() {
-        output::result(&output::shown(&chosen.into_iter().map(in_full).collect::<String>()))?;
+        output::result(&output::headed(&output::shown(&chosen.into_iter().map(in_full).collect::<String>())))?;
     } else {
         output::result(&output::shown(&in_short(&commands)))?;
     }

@@ -69,16 +69,16 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     };
     let log = session::log(global, progress.bars());
     let outcome = demo::run(component::read(global)?.bytes(), &options, &log, &stop, |step| match step {
-        Step::Words(words) => progress.tell(&words),
+        Step::Words(words) => progress.aside(|| output::words(&words)),
         Step::Collected(totals) => progress.show(totals),
     })
     .await;
     progress.end();
     let outcome = outcome?;
-    if global.json && options.output.as_os_str() != "-" {
-        output::json(&as_json(&outcome))?;
-    } else {
-        summary(&outcome, &options);
+    match (global.json, options.output.as_os_str() == "-") {
+        (false, _) => summary(&outcome, &options),
+        (true, false) => output::json(&as_json(&outcome))?,
+        (true, true) => output::beside_events("demo", "the demo is over", as_json(&outcome)),
     }
     Ok(if outcome.stopped || outcome.tally.is_exact() { Exit::Done } else { Exit::Failed })
 }

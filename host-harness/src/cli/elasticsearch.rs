@@ -1,6 +1,7 @@
 //! `elasticsearch`: what the receiver needs for the events to be found well.
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::whose::{Default, Whose};
 use super::{CliError, Exit, Global, output};
@@ -57,6 +58,9 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
         let problem =
             format!("the index template {name} exists already; `elasticsearch init --install --force` replaces it");
         return Err(CliError::Usage(problem));
+    }
+    if global.json {
+        output::json(&json!({"installed": name, "index_patterns": patterns}))?;
     }
     let more = "it holds for indices that are made from now on; what is there changes when it rolls over";
     output::words(&format!("the index template {name} is installed for {}; {more}", patterns.join(", ")));

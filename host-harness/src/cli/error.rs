@@ -1,5 +1,9 @@
 //! How a command ended, for scripts and for people.
 
+mod told;
+
+pub(super) use told::Told;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -115,6 +119,9 @@ pub enum CliError {
     /// A word on the command line.
     #[error("{0}")]
     Usage(String),
+    /// The system gives the program no threads.
+    #[error("the program cannot start its threads: {0}")]
+    Threads(std::io::Error),
     /// A file named on the command line.
     #[error("cannot {action} {path}: {source}", path = path.display())]
     File {
@@ -126,7 +133,11 @@ pub enum CliError {
         source: std::io::Error,
     },
     /// The component is another one.
-    #[error("the component {path} has the SHA-256 {found}, and {expected} is expected; it was not loaded", path = path.display())]
+    #[error(
+        "the component {path} was not loaded, as it has the SHA-256 {found} and {expected} is expected; take the one that is \
+         meant, or name the checksum of this one",
+        path = path.display()
+    )]
     OtherComponent {
         /// Where it is.
         path: PathBuf,
@@ -285,6 +296,7 @@ impl CliError {
             | Self::Secrets(_)
             | Self::Spool(_)
             | Self::Demo(_)
+            | Self::Threads(_)
             | Self::Defect => Exit::Failed,
         }
     }
@@ -298,11 +310,6 @@ impl CliError {
             }
             _ => None,
         }
-    }
-
-    /// The whole chain of causes on one line, each told once.
-    pub(super) fn line(&self) -> String {
-        line(self)
     }
 }
 
@@ -356,7 +363,7 @@ mod tests {
             CliError::plugin(failure("invalid-setting", "`max_fetch` is 0, it must be 1 or more")).placed(&config);
         assert_eq!(
             error.line(),
-            "webex.toml:2: `collect.max_fetch`: `max_fetch` is 0, it must be 1 or more [invalid-setting]"
+            "webex.toml:2: `collect.max_fetch`: `max_fetch` is 0, it must be 1 or more [invalid-setting]; change that, and try again"
         );
         assert_eq!(error.exit(), Exit::Usage);
     }
@@ -386,6 +393,6 @@ mod tests {
     fn a_cause_is_told_once() {
         let source = std::io::Error::other("no space left");
         let error = CliError::File { action: "write", path: "x".into(), source };
-        assert_eq!(error.line(), "cannot write x: no space left");
+        assert_eq!(error.told().what, "cannot write x: no space left");
     }
 }

@@ -1,10 +1,14 @@
 //! What was looked at, as a line, as JSON and as an exit code.
 
+use console::Style;
 use serde_json::json;
 
-use super::Exit;
+use super::{Exit, table};
 use crate::config::Config;
 use crate::runtime::{Description, Finding, Verdict};
+
+/// Columns that a text needs beside its subject; on a narrower terminal it is one line, which the terminal breaks.
+const NARROWEST: usize = 30;
 
 pub(super) fn ok(subject: &str, text: &str) -> Finding {
     finding(subject, Verdict::Ok, "ok", text, "")
@@ -30,8 +34,9 @@ fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-pub(super) fn in_words(finding: &Finding, config: &Config) -> String {
-    let mut line = format!("{:4}  {:20}  {}", verdict(finding.verdict), finding.subject, one_line(&finding.text));
+/// A line; on a terminal of this width as many as it takes, below each other.
+pub(super) fn in_words(finding: &Finding, config: &Config, width: Option<usize>) -> String {
+    let mut line = one_line(&finding.text);
     if !finding.remedy.is_empty() {
         line.push_str(&format!("; {}", one_line(&finding.remedy)));
     }
@@ -40,8 +45,23 @@ pub(super) fn in_words(finding: &Finding, config: &Config) -> String {
     {
         line.push_str(&format!(" ({place})"));
     }
-    line.push('\n');
-    line
+    let before = format!("{:4}  {:20}  ", verdict(finding.verdict), one_line(&finding.subject));
+    let lines = match width.and_then(|width| width.checked_sub(before.len())).filter(|room| *room >= NARROWEST) {
+        Some(room) => table::wrap(&line, room),
+        None => vec![line],
+    };
+    let below = format!("\n{}", " ".repeat(before.len()));
+    let word = verdict(finding.verdict);
+    let rest = before.strip_prefix(word).unwrap_or_default();
+    format!("{}{rest}{}\n", colour(finding.verdict).apply_to(word), lines.join(&below))
+}
+
+fn colour(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Ok => Style::new().green(),
+        Verdict::Warn => Style::new().yellow().bold(),
+        Verdict::Fail => Style::new().red().bold(),
+    }
 }
 
 fn one_line(text: &str) -> String {

@@ -27,9 +27,10 @@ pub(super) fn no_dumps() {
 pub(super) fn tell_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let words = panic.payload_as_str().unwrap_or("no words");
-    output::words(&plain(&format!("error: a defect of the program, at {place}: {words}; please report it")));
+    output::Note::error("defect", &plain(&format!("a defect of the program, at {place}: {words}; please report it")))
+        .write();
     let trace = Backtrace::capture();
     if trace.status() == BacktraceStatus::Captured {
-        output::words(&trace.to_string());
+        trace.to_string().lines().for_each(output::words);
     }
 }

@@ -53,6 +53,9 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
     }
     write(path, &template(&plugin, &answers), options.force)?;
     keep(path, to_keep).await?;
+    if global.json {
+        output::json(&serde_json::json!({"written": path}))?;
+    }
     output::words(&next(global, &plugin, &answers));
     Ok(Exit::Done)
 }

@@ -31,7 +31,9 @@ pub(super) async fn run(global: &Global) -> Result<Exit, CliError> {
         if let Ok(plugin) = &described {
             describe(&mut text, plugin);
         }
-        output::result(&output::shown(&text))?;
+        let help =
+            described.as_ref().map(|plugin| format!("\nset-up\n\n{}", plugin.help.trim_end())).unwrap_or_default();
+        output::result(&(output::headed(&output::shown(&text)) + &output::shown(&help)))?;
     }
     described?;
     Ok(Exit::Done)
@@ -84,7 +86,6 @@ fn describe(text: &mut String, plugin: &Description) {
         let written = if secret.written { "the plugin writes it" } else { "a person sets it" };
         let _ = writeln!(text, "  {}  ({written})\n      {}", secret.name, secret.help);
     }
-    let _ = writeln!(text, "\nset-up\n\n{}", plugin.help.trim_end());
 }
 
 fn kind_name(kind: SettingKind) -> &'static str {

@@ -106,7 +106,7 @@ async fn answer(
     if last_run.is_none() && !global.json {
         output::words("nothing was collected yet; this is where a first collection starts");
     }
-    let text = output::shown(&view.streams.iter().map(in_words).collect::<String>());
+    let text = output::headed(&output::shown(&view.streams.iter().map(in_words).collect::<String>()));
     Ok(Answer { exit: Exit::Done, text, json: format!("{:#}", as_json(&view)) })
 }
 

@@ -211,7 +211,8 @@ impl Login {
             });
             return output::report(&format!("{report:#}"));
         }
-        let lines: String = findings.iter().map(|finding| in_words(finding, &self.session.config)).collect();
+        let lines: String =
+            findings.iter().map(|finding| in_words(finding, &self.session.config, output::width(0))).collect();
         output::report(&output::shown(&lines))
     }
 }

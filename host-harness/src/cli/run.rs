@@ -40,8 +40,11 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
                 read_secrets(command, &mut arguments)?;
             }
             signals::listen(&stop);
-            let (answer, is_beside_events) = answer(&session, &options.name, &arguments).await?;
+            let (mut answer, is_beside_events) = answer(&session, &options.name, &arguments).await?;
             plugin.keep();
+            if !is_beside_events {
+                answer.text = output::laid_out(&answer.text, 0);
+            }
             let text = if global.json { answer.json } else { answer.text };
             if is_beside_events {
                 output::words(text.trim_end());
@@ -55,7 +58,8 @@ pub(super) async fn run(global: &Global, options: &Options) -> Result<Exit, CliE
             let run = async |config| {
                 let session = Session::of(config, plugin.clone(), session::log(global, None), stop.clone()).await?;
                 session.secrets_ready().await?;
-                Ok(answer(&session, &options.name, &arguments).await?.0)
+                let (answer, _) = answer(&session, &options.name, &arguments).await?;
+                Ok(Answer { text: output::laid_out(&answer.text, whose::INDENT.len()), ..answer })
             };
             whose::each(global, &tenants, run).await
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::whose::{self, Answer, Default, Whose};
 use super::{CliError, Exit, Global, input, output};
@@ -62,12 +62,13 @@ pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliEr
             }
             Ok(answer.exit)
         }
-        (Whose::One(config), Action::Set { name }) => set(&plugin()?, config, name).await,
-        (Whose::One(config), Action::Delete { name }) => delete(tenants::store(config)?, name).await,
+        (Whose::One(config), Action::Set { name }) => set(global, &plugin()?, config, name).await,
+        (Whose::One(config), Action::Delete { name }) => delete(global, tenants::store(config)?, name).await,
         (Whose::One(config), Action::Rekey { from }) => {
-            output::words(&rekey(tenants::store(config)?, from.clone()).await?);
+            let (text, json) = rekey(tenants::store(config)?, from.clone()).await?;
+            output::words(&text);
             output::words(&whereabouts(from, &config.secrets_key));
-            Ok(Exit::Done)
+            done(global, &json)
         }
         (Whose::All(all), Action::List) => {
             let plugin = plugin()?;
@@ -82,8 +83,8 @@ pub(super) async fn run(global: &Global, options: Options) -> Result<Exit, CliEr
         }
         (Whose::All(all), Action::Rekey { from }) => {
             let rekeyed = async |config: Config| {
-                let text = rekey(tenants::store(&config)?, from.clone()).await?;
-                Ok(Answer { exit: Exit::Done, json: json!({"rekeyed": text}).to_string(), text })
+                let (text, json) = rekey(tenants::store(&config)?, from.clone()).await?;
+                Ok(Answer { exit: Exit::Done, text, json: json.to_string() })
             };
             whose::each(global, all, rekeyed).await
         }
@@ -142,7 +143,15 @@ async fn list(plugin: &Plugin, config: &Config) -> Result<Answer, CliError> {
     Ok(Answer { exit: Exit::Done, text, json: format!("{json:#}") })
 }
 
-async fn set(plugin: &Plugin, config: &Config, name: String) -> Result<Exit, CliError> {
+/// What was done was said in words; programs get it as a result.
+fn done(global: &Global, json: &Value) -> Result<Exit, CliError> {
+    if global.json {
+        output::json(json)?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn set(global: &Global, plugin: &Plugin, config: &Config, name: String) -> Result<Exit, CliError> {
     let store = tenants::store(config)?;
     let described = plugin.describe().await?.secrets;
     known(&described, &name)?;
@@ -161,7 +170,8 @@ async fn set(plugin: &Plugin, config: &Config, name: String) -> Result<Exit, Cli
         let file = config.file().display();
         output::words(&format!("to use it, write `{key} = {{ store = true }}` under [{table}] in {file}"));
     }
-    Ok(Exit::Done)
+    let is_used = config.secrets.get(&name) == Some(&Supplied::InStore);
+    done(global, &json!({"set": name, "used": is_used}))
 }
 
 /// A name that a person may set.
@@ -180,7 +190,7 @@ fn known(described: &[SecretUse], name: &str) -> Result<(), CliError> {
     }
 }
 
-async fn delete(store: Arc<SealedFile>, name: String) -> Result<Exit, CliError> {
+async fn delete(global: &Global, store: Arc<SealedFile>, name: String) -> Result<Exit, CliError> {
     let kept = name.clone();
     if !blocking(&store, move |store| store.delete(&kept)).await? {
         let names = blocking(&store, SealedFile::list).await?;
@@ -188,18 +198,20 @@ async fn delete(store: Arc<SealedFile>, name: String) -> Result<Exit, CliError> 
         return Err(CliError::Usage(format!("no secret `{name}` is kept in {}{hint}", store.path().display())));
     }
     output::words(&format!("`{name}` is deleted"));
-    Ok(Exit::Done)
+    done(global, &json!({"deleted": name}))
 }
 
-async fn rekey(store: Arc<SealedFile>, from: Option<KeySource>) -> Result<String, CliError> {
+async fn rekey(store: Arc<SealedFile>, from: Option<KeySource>) -> Result<(String, Value), CliError> {
     let rekeyed = blocking(&store, move |store| store.rekey(from.as_ref())).await?;
-    Ok(format!(
+    let text = format!(
         "{} secrets in {} are sealed with the key {} in {}",
         rekeyed.secrets,
         store.path().display(),
         rekeyed.key,
         store.place()
-    ))
+    );
+    let key = rekeyed.key.to_string();
+    Ok((text, json!({"secrets": rekeyed.secrets, "key": key, "place": store.place().to_string()})))
 }
 
 /// What has become of the old key.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indicatif::MultiProgress;
 
-use super::{CliError, Global, component};
+use super::{CliError, Global, component, output};
 use crate::config::Config;
 use crate::log::{Level, Log};
 use crate::runtime::{NativeCache, Plugin, Runtime, Tenant};
@@ -37,7 +37,7 @@ pub(super) fn log(global: &Global, bars: Option<MultiProgress>) -> Log {
         1 => Level::Info,
         _ => Level::Debug,
     };
-    Log::screen(least, bars)
+    Log::screen(least, bars, output::form())
 }
 
 /// One run of the program with a tenant.

@@ -8,7 +8,8 @@ pub(super) fn listen(stop: &Stop) {
     let stop = stop.clone();
     tokio::spawn(async move {
         signal().await;
-        eprintln!("stopping: the running call ends within 10 s; once more to end at once");
+        let text = "stopping: the running call ends within 10 s; once more to end at once";
+        super::output::Note::new("stopping", text).write();
         stop.request();
         signal().await;
         std::process::exit(super::Exit::Failed as i32);

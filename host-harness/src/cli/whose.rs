@@ -7,6 +7,8 @@ use super::{CliError, Exit, Global, output};
 use crate::config::{ALL, Config, Setup, TenantName, Tenants, nearest};
 use crate::runtime::Plugin;
 
+/// Before what a tenant's answer says, below its name.
+pub(super) const INDENT: &str = "  ";
 /// Names that an error lists.
 const LISTED: usize = 10;
 
@@ -100,7 +102,7 @@ pub(super) async fn each(
     let (mut exits, mut all) = (Vec::new(), Vec::new());
     for path in listing.refused {
         let error = CliError::from(crate::config::ConfigError::TenantName(path));
-        output::words(&format!("error: {}", error.line()));
+        output::error(&error, global.json);
         exits.push(error.exit());
     }
     for name in names {
@@ -109,15 +111,15 @@ pub(super) async fn each(
             Err(error) => Err(error.into()),
         };
         let answered = answered.unwrap_or_else(|error| {
-            let line = error.line();
-            Answer { exit: error.exit(), text: format!("error: {line}\n"), json: json!({"error": line}).to_string() }
+            let json = json!({"error": error.as_json()}).to_string();
+            Answer { exit: error.exit(), text: format!("error: {}\n", error.line()), json }
         });
         exits.push(answered.exit);
         if global.json {
             all.push(format!("\"{name}\": {}", answered.json.trim()));
         } else {
-            let indented: String = answered.text.lines().map(|line| format!("  {line}\n")).collect();
-            output::report(&format!("{name}\n{indented}"))?;
+            let indented: String = answered.text.lines().map(|line| format!("{INDENT}{line}\n")).collect();
+            output::report(&output::headed(&format!("{name}\n{indented}")))?;
         }
     }
     if global.json {

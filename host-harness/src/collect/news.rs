@@ -6,6 +6,7 @@
 //! first round is told whole: after a start it says where each stream stands.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::totals::StreamTotal;
 use super::{Round, RoundEnd, report};
@@ -25,9 +26,29 @@ pub struct News {
     has_begun: bool,
 }
 
+/// One line of it. Shown as text it names its stream, in columns with the other lines of its round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewsLine {
+    /// Which stream it is about; none: all of them.
+    pub stream: Option<String>,
+    /// What there is to say.
+    pub text: String,
+    /// Of the column of streams.
+    width: usize,
+}
+
+impl fmt::Display for NewsLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stream {
+            Some(stream) => write!(f, "{stream:width$}  {}", self.text, width = self.width),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
 impl News {
     /// The lines for a round; `all`: of every stream of every round.
-    pub fn of(&mut self, round: &Round, all: bool) -> Vec<String> {
+    pub fn of(&mut self, round: &Round, all: bool) -> Vec<NewsLine> {
         let mut lines = Vec::new();
         let all = all || !std::mem::replace(&mut self.has_begun, true);
         let width = round.totals.streams.keys().map(String::len).max().unwrap_or(0);
@@ -38,7 +59,7 @@ impl News {
                 None => self.failing.remove(name),
             };
             if all || before != failure || stream.delivered > 0 || !stream.gaps.is_empty() {
-                lines.push(format!("{name:width$}  {}", report::line(stream)));
+                lines.push(NewsLine { stream: Some(name.clone()), text: report::line(stream), width });
             }
         }
         // How a whole round failed stands in the log.
@@ -52,7 +73,7 @@ impl News {
         self.quiet = Some((rounds + 1, since));
         if round.ended.saturating_sub(since) >= SIGN_OF_LIFE {
             self.quiet = None;
-            lines.push(sign_of_life(rounds + 1, round));
+            lines.push(NewsLine { stream: None, text: sign_of_life(rounds + 1, round), width });
         }
         lines
     }
@@ -97,11 +118,15 @@ mod tests {
     fn only_streams_that_brought_something_are_told() {
         let mut news = begun();
         let lines = news.of(&round(0, &[audits(), Report { delivered: 2, ..sample::report() }]), false);
-        assert!(matches!(&lines[..], [line] if line.starts_with("events        2 events")), "{lines:?}");
+        assert!(
+            matches!(&lines[..], [line] if line.to_string().starts_with("events        2 events")
+                && line.text.starts_with("2 events")),
+            "{lines:?}"
+        );
         let gap = Gap { from: 0, to: 1, reason: "x".into() };
         let lines = news.of(&round(1, &[audits(), Report { gaps: vec![gap], ..sample::report() }]), false);
-        assert!(matches!(&lines[..], [line] if line.contains("1 gap")), "{lines:?}");
-        assert_eq!(news.of(&round(2, &[audits(), sample::report()]), false), Vec::<String>::new());
+        assert!(matches!(&lines[..], [line] if line.text.contains("1 gap")), "{lines:?}");
+        assert_eq!(news.of(&round(2, &[audits(), sample::report()]), false), []);
         assert_eq!(news.of(&round(3, &[audits(), sample::report()]), true).len(), 2, "with -v all are");
     }
 
@@ -126,7 +151,8 @@ mod tests {
         let mut news = begun();
         let refused = Report { failure: Some(sample::failure("refused")), ..audits() };
         let reports = [refused, sample::report()];
-        let told: Vec<_> = (0..31).flat_map(|number| news.of(&round(number, &reports), false)).collect();
+        let told = (0..31).flat_map(|number| news.of(&round(number, &reports), false));
+        let told: Vec<String> = told.map(|line| line.to_string()).collect();
         let life =
             "nothing new in 10 rounds; admin_audits failed: refused, events complete up to 2025-12-31T23:59:55.000Z";
         assert_eq!(told.len(), 3, "{told:?}");
@@ -135,6 +161,6 @@ mod tests {
             "{told:?}"
         );
         // A clock that was set back.
-        assert_eq!(news.of(&round(-1_000, &reports), false), Vec::<String>::new());
+        assert_eq!(news.of(&round(-1_000, &reports), false), []);
     }
 }

@@ -39,7 +39,9 @@ pub enum RuntimeError {
         seconds: u64,
     },
     /// The plugin was asked to end and did not.
-    #[error("`{call}` was dropped because it did not end when asked; nothing of this call is recorded")]
+    #[error(
+        "`{call}` was dropped because it did not end when asked; nothing of this call is recorded, so it can be made again"
+    )]
     Stopped {
         /// Which function.
         call: &'static str,
@@ -55,7 +57,9 @@ pub enum RuntimeError {
         mebibytes: usize,
     },
     /// The plugin returned what the contract does not allow.
-    #[error("the plugin broke the contract in `{call}`: {what}; nothing of this call is recorded")]
+    #[error(
+        "the plugin broke the contract in `{call}`: {what}; nothing of this call is recorded, report it to those who made the plugin"
+    )]
     Unsound {
         /// Which function.
         call: &'static str,

@@ -7,32 +7,48 @@ use crate::log::plain;
 
 /// What happened, what to do, when to try again, and the product's own id of the request, on one line.
 pub fn in_words(failure: &Failure) -> String {
-    let mut parts = Vec::new();
-    let message = plain(&failure.message);
-    // A message that names its stream or user already is not told twice.
-    let concerns = [&failure.stream, &failure.user].into_iter().flatten().next();
-    match concerns {
-        Some(name) if !message.contains(name.as_str()) => parts.push(format!("{}: {message}", plain(name))),
-        Some(_) | None => parts.push(message),
+    let mut line = what_happened(failure);
+    let to_do = what_to_do(failure);
+    if !to_do.is_empty() {
+        line = format!("{line}; {to_do}");
     }
-    if !failure.remedy.trim().is_empty() {
-        parts.push(plain(failure.remedy.trim()));
+    line + &tracking(failure)
+}
+
+/// What happened, and the product's own id of the request.
+pub fn cause(failure: &Failure) -> String {
+    what_happened(failure) + &tracking(failure)
+}
+
+fn what_happened(failure: &Failure) -> String {
+    let message = plain(&failure.message);
+    let message = message.trim_end_matches('.');
+    // A message that names its stream or user already is not told twice.
+    match [&failure.stream, &failure.user].into_iter().flatten().next() {
+        Some(name) if !message.contains(name.as_str()) => format!("{}: {message}", plain(name)),
+        Some(_) | None => message.to_owned(),
+    }
+}
+
+/// What to do and when to try again; empty where the plugin says neither.
+pub fn what_to_do(failure: &Failure) -> String {
+    let mut parts = Vec::new();
+    let remedy = plain(failure.remedy.trim());
+    if !remedy.is_empty() {
+        parts.push(remedy.trim_end_matches('.').to_owned());
     }
     match failure.retry {
         Retry::At(at) => parts.push(format!("it can be tried again at {}", time(at))),
-        Retry::Never if failure.remedy.trim().is_empty() => {
-            parts.push("trying again does not help, please report it".into());
-        }
+        Retry::Never if parts.is_empty() => parts.push("trying again does not help, please report it".into()),
         // The remedy says it.
         Retry::Never | Retry::AfterSignIn | Retry::AfterAChange => {}
     }
-    let mut line: Vec<String> = Vec::new();
-    for part in parts {
-        line.push(part.trim_end_matches('.').to_owned());
-    }
-    let tracking = failure.tracking_id.as_deref().map(plain).filter(|id| !id.is_empty());
-    let tracking = tracking.map(|id| format!(" (tracking id {id})")).unwrap_or_default();
-    format!("{}{tracking}", line.join("; "))
+    parts.join("; ")
+}
+
+fn tracking(failure: &Failure) -> String {
+    let id = failure.tracking_id.as_deref().map(plain).filter(|id| !id.is_empty());
+    id.map(|id| format!(" (tracking id {id})")).unwrap_or_default()
 }
 
 /// A timestamp as `2026-01-31T10:00:00.000Z`; one that no calendar has, as its number.

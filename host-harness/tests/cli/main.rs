@@ -25,5 +25,8 @@ mod secrets;
 mod serve;
 mod sign_in;
 mod spool;
+mod streams;
 mod support;
 mod tenants;
+#[cfg(target_os = "linux")]
+mod terminal;

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_webex-collector");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_webex-collector");
 /// Files of a place that may hold secrets: what the test wrote itself (the store of `examples/platform.rs` is such a file; the
 /// program's own is in the state folder, and sealed), and a copy of the program, which holds those of the demo.
 const MAY_HOLD: [&str; 3] = ["webex.toml", "secrets.json", "webex-collector"];
@@ -108,9 +108,15 @@ impl Place {
 
     pub(crate) fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
+        if program == Path::new(PROGRAM) && !arguments.is_empty() {
+            command.arg("-vv");
+            // What a person reads, also of what goes on for ever; `terminal.rs` tries what programs read.
+            if !arguments.contains(&"--log-format") {
+                command.args(["--log-format", "text"]);
+            }
+        }
         command
             .args(arguments)
-            .args(arguments.first().filter(|_| program == Path::new(PROGRAM)).map(|_| "-vv"))
             .current_dir(self.folder.path())
             // An error must be one line even for those who debug.
             .env("RUST_BACKTRACE", "1")

@@ -262,7 +262,7 @@ async fn a_command_is_for_one_tenant_by_name_or_for_all() {
     many.file("globex", "[collect]\nlagg = \"1s\"\n");
     let ran = many.run(&["last-run", "--tenant", "all", "--json"]).await.exits(4);
     let found: Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert!(found["globex"]["error"].as_str().unwrap().contains("globex.toml:2"), "{found}");
+    assert!(found["globex"]["error"]["message"].as_str().unwrap().contains("globex.toml:2"), "{found}");
     let complete = &["run", "cisco-webex-oauth-complete", "user=admin", "code=-", "--tenant", "all"];
     many.run(complete).await.exits(2).says("the value of `code` is of one tenant");
 }

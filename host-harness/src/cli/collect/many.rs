@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::{Form, Options, exit_of};
-use crate::cli::{CliError, Exit, Global, error, output, session, signals};
-use crate::collect::{News, Round, SharedSinks, What, report};
+use super::{Form, Options, beside_events, exit_of, tell, tell_run};
+use crate::cli::output::{self, Note};
+use crate::cli::{CliError, Exit, Global, error, session, signals};
+use crate::collect::{End, News, Round, SharedSinks, report};
 use crate::config::{ConfigError, TenantName, Tenants};
 use crate::stop::Stop;
 use crate::tenants::{Outcome, Scheduler, Shared, Step, Summary};
@@ -27,7 +28,7 @@ pub(super) async fn run(global: &Global, options: &Options, tenants: Tenants) ->
     signals::listen(&stop);
     let states: Vec<PathBuf> = listing.tenants.keys().map(|name| tenants.state_of(name)).collect();
     let (sinks, mended) = SharedSinks::open(&tenants.sinks, states.iter().map(PathBuf::as_path))?;
-    mended.iter().for_each(|mended| output::words(&mended.to_string()));
+    mended.iter().for_each(|mended| Note::new("looked-back", &mended.to_string()).write());
     let mut told = Told::new(global, &tenants, options.follow, stop.clone());
     let log = session::log(global, None);
     let observe = |step: Step<'_>| told.step(step);
@@ -62,20 +63,22 @@ impl Told {
     }
 
     pub(in crate::cli) fn step(&mut self, step: Step<'_>) {
+        let say = |code, name: &TenantName, text: &str| Note::new(code, text).of(Some(name.as_str())).write();
         match step {
-            Step::Came(name) => output::words(&format!("{name}: its file is new; collecting begins")),
+            Step::Came(name) => say("tenant-came", name, "its file is new; collecting begins"),
             Step::Went(name) => {
                 self.news.remove(name);
-                output::words(&format!("{name}: its file is gone; collecting ends, its state is kept"));
+                say("tenant-went", name, "its file is gone; collecting ends, its state is kept");
             }
-            Step::Listed => output::words("the folder of the tenants can be read again"),
-            Step::Refused(error) | Step::Unlisted(error) => output::words(&format!("error: {error}")),
-            Step::LookedBack(name, found) => output::words(&format!("{name}: {found}")),
-            Step::Recovered(name) => output::words(&format!("{name}: collects again")),
+            Step::Listed => Note::new("tenants-listed", "the folder of the tenants can be read again").write(),
+            Step::Refused(error) | Step::Unlisted(error) => Note::error("configuration", &error.to_string()).write(),
+            Step::LookedBack(name, found) => say("looked-back", name, found),
+            Step::Recovered(name) => say("tenant-recovered", name, "collects again"),
             Step::Failed(name, error, again) => {
                 let again = again.map(|pause| format!("; tried again in {}", humantime::format_duration(pause)));
                 let again = again.unwrap_or_default();
-                output::words(&format!("error: {name}: {}{again}", error::line(error)));
+                let text = format!("{}{again}", error::line(error));
+                Note::error("tenant-failed", &text).of(Some(name.as_str())).write();
             }
             Step::Over(name, round) if self.follow => self.round(name, round),
             Step::Over(..) => {}
@@ -83,20 +86,19 @@ impl Told {
     }
 
     fn round(&mut self, name: &TenantName, round: &Round) {
-        if self.form == Form::Words {
-            let lines = match round.what {
-                What::Collect => self.news.entry(name.clone()).or_default().of(round, self.all),
-                What::ReAudit(_) => report::re_audit_lines(round),
-            };
-            lines.iter().for_each(|line| output::words(&format!("{name}: {line}")));
-            return;
-        }
-        let line = of_tenant(name, report::as_json(round)).to_string();
-        if self.form == Form::JsonBesideEvents {
-            output::words(&line);
-        } else if let Err(error) = output::report(&line) {
-            self.unwritten = Some(error);
-            self.stop.request();
+        let report = || of_tenant(name, report::as_json(round));
+        match self.form {
+            Form::Words => {
+                let news = self.news.entry(name.clone()).or_default();
+                tell(round, news, self.all, Some(name.as_str()));
+            }
+            Form::JsonBesideEvents => beside_events(report()),
+            Form::Json => {
+                if let Err(error) = output::report(&report().to_string()) {
+                    self.unwritten = Some(error);
+                    self.stop.request();
+                }
+            }
         }
     }
 
@@ -108,13 +110,16 @@ impl Told {
         exits.extend(summary.refused.iter().map(|path| CliError::from(ConfigError::TenantName(path.clone())).exit()));
         match (self.form, self.follow) {
             (Form::Words, false) => summary.tenants.iter().for_each(|(name, outcome)| in_words(name, outcome)),
-            (Form::Words, true) => output::words(&in_sum(&summary)),
+            (Form::Words, true) => Note::new("end", &in_sum(&summary)).write(),
             (form, follow) => {
                 let tenants: Map<String, Value> =
                     summary.tenants.iter().map(|(name, outcome)| (name.to_string(), as_json(outcome))).collect();
                 let run = json!({"what": "run", "tenants": tenants});
-                let text = if follow || form == Form::JsonBesideEvents { run.to_string() } else { format!("{run:#}") };
-                if form == Form::JsonBesideEvents { output::words(&text) } else { output::report(&text)? }
+                match (form, follow) {
+                    (Form::JsonBesideEvents, _) => beside_events(run),
+                    (_, true) => output::report(&run.to_string())?,
+                    (_, false) => output::report(&format!("{run:#}"))?,
+                }
             }
         }
         match summary.broken {
@@ -126,12 +131,10 @@ impl Told {
 
 /// Without `--follow`: what it came to. A failure was told when it arose.
 fn in_words(name: &TenantName, outcome: &Outcome) {
-    report::lines(&outcome.totals).iter().for_each(|line| output::words(&format!("{name}: {line}")));
-    let re_audit = outcome.re_audit.iter().flat_map(report::re_audit_lines);
-    re_audit.for_each(|line| output::words(&format!("{name}: {line}")));
-    report::sink_lines(&outcome.sinks).iter().for_each(|line| output::words(&format!("{name}: {line}")));
-    if let Some(words) = outcome.end.as_ref().ok().and_then(crate::collect::End::in_words) {
-        output::words(&format!("{name}: {words}"));
+    let tenant = Some(name.as_str());
+    tell_run(&outcome.totals, outcome.re_audit.as_slice(), &outcome.sinks, tenant);
+    if let Some(words) = outcome.end.as_ref().ok().and_then(End::in_words) {
+        Note::new("end", &words).of(tenant).write();
     }
 }
 

@@ -142,7 +142,7 @@ impl Machine {
         let lines: Vec<Line> = self.log.lines().into_iter().filter(|line| line.code == code).collect();
         let [line] = &lines[..] else { panic!("one line of {code}: {:?}", self.log.lines()) };
         assert!(line.level >= Level::Warn, "{line}");
-        assert_eq!(line.fields[0], ("tenant".to_owned(), "hostile-tenant".to_owned()), "{line}");
+        assert_eq!(line.tenant.as_deref(), Some("hostile-tenant"), "{line}");
         line.clone()
     }
 
