@@ -2,7 +2,7 @@
 //!
 //! | path | answers |
 //! | --- | --- |
-//! | `/` | the status page |
+//! | `/`, `/?tenant=NAME` | the status page; of many tenants, the page of one |
 //! | `/healthz`, `/readyz` | whether the process lives; whether data flows, or why not |
 //! | `/metrics` | numbers for Prometheus |
 //! | `/commands`, `/commands/{name}`, `/openapi.json` | the plugin's commands, for playbooks |
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
@@ -40,6 +40,7 @@ use axum::routing::{get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -211,12 +212,27 @@ fn router(served: Served) -> Router {
         .with_state(served)
 }
 
+/// Whose page.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    tenant: Option<String>,
+}
+
 async fn status(State(served): State<Served>, method: Method, uri: Uri) -> Response {
     // A redirect URI may be the bare address.
     if uri.query().is_some_and(|query| query.contains("state=")) {
         return sign_in::fallback(State(served), method, uri).await;
     }
-    Html(page::status(&served.desk.board().view()).into_string()).into_response()
+    let view = served.desk.board().view();
+    let asked = Query::<Asked>::try_from_uri(&uri).ok().and_then(|Query(asked)| asked.tenant);
+    let page = match asked.as_deref().filter(|name| !name.is_empty()) {
+        Some(name) => page::tenant(&view, name),
+        None => Some(page::status(&view)),
+    };
+    match page {
+        Some(page) => Html(page.into_string()).into_response(),
+        None => (StatusCode::NOT_FOUND, "there is no such tenant; all of them are at /\n").into_response(),
+    }
 }
 
 fn asset(kind: &'static str, text: &'static str) -> Response {

@@ -111,6 +111,8 @@ test("a live page takes over what has changed and leaves focus, selection and wh
     getSelection().setBaseAndExtent(head, 0, head, 5);
     scrollTo(0, 200);
   });
+  const place = () => page.locator(".facts").first().evaluate((facts) => facts.getBoundingClientRect().top);
+  const seen = await place();
   assert.equal(await events.count(), 4);
   await again(page, "later/healthy");
   assert.equal(await events.count(), 5, "the new event is there");
@@ -118,7 +120,7 @@ test("a live page takes over what has changed and leaves focus, selection and wh
   assert.equal(await page.locator(".events details[open]").count(), 1, "and no other");
   assert.ok(await button.evaluate((button) => button === document.activeElement), "the button has the focus");
   assert.equal(await page.evaluate(() => getSelection().toString()), "Admin", "what was selected is selected");
-  assert.equal(await page.evaluate(() => scrollY), 200, "the page has not moved");
+  assert.ok(Math.abs((await place()) - seen) < 1, "what is in view has not moved, though the page is longer above it");
   assert.match(await page.title(), /^Data flows, and something needs a look/);
   const told = await page.locator("#told").textContent();
   assert.match(told, /Data flows, and something needs a look/);

@@ -32,7 +32,9 @@ export async function open(browser, { width = 1280, theme = "light", ...more } =
   page.complaints = [];
   page.on("pageerror", (error) => page.complaints.push(String(error)));
   page.on("console", (message) => {
-    if (message.type() === "error") page.complaints.push(message.text());
+    // A browser asks for the icon of every page, and only the status page has one.
+    const isIcon = message.location().url.endsWith("/favicon.ico");
+    if (message.type() === "error" && !isIcon) page.complaints.push(message.text());
   });
   return page;
 }

@@ -24,7 +24,7 @@ impl<'a> Headline<'a> {
         let on: Vec<&StreamView> = tenant.streams.iter().filter(|stream| stream.light != Light::Off).collect();
         if user::nobody_has_signed_in(tenant) && view.problems.is_empty() {
             return Self {
-                light: tenant.light,
+                light: worst.as_ref().map_or(Light::Waiting, Told::light),
                 sentence: "Nobody has signed in yet".to_owned(),
                 more: "Collecting begins by itself as soon as a user has signed in.".to_owned(),
                 problem: worst,
@@ -80,10 +80,12 @@ impl<'a> Headline<'a> {
             return Self { more, ..say(Light::Waiting, "There is no tenant yet".to_owned()) };
         }
         if failing > 0 {
-            return say(Light::Fail, format!("Data does not flow as it should for {failing} of {all}"));
+            let sentence = format!("Data does not flow as it should for {failing} of {all}");
+            return Self { problem: worst(view, Severity::Fail), ..say(Light::Fail, sentence) };
         }
         if warned > 0 {
-            return say(Light::Warn, format!("Data flows, and {warned} of {all} should be looked at"));
+            let sentence = format!("Data flows, and {warned} of {all} should be looked at");
+            return Self { problem: worst(view, Severity::Warn), ..say(Light::Warn, sentence) };
         }
         if starting > 0 {
             return say(Light::Waiting, format!("{starting} of {all} are starting"));
@@ -98,12 +100,18 @@ impl<'a> Headline<'a> {
                 (light::shape(self.light))
                 div {
                     h1 { (self.sentence) }
-                    @if let Some(told) = &self.problem { (told.show()) }
+                    @if let Some(told) = &self.problem { (told.show(true)) }
                     @if !self.more.is_empty() { p { (self.more) } }
                 }
             }
         }
     }
+}
+
+/// The first one of all tenants that is so severe.
+fn worst(view: &View, severity: Severity) -> Option<Told<'_>> {
+    let told = view.tenants.iter().flat_map(|tenant| problem::of(tenant, &[]));
+    told.into_iter().find(|told| told.problem.severity == severity)
 }
 
 fn failing(problem: &Problem, on: &[&StreamView]) -> String {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use maud::{Markup, html};
 
 use super::problem::{self, Told};
-use super::{graph, light, tenant, words};
+use super::{graph, light, tenant, user, words};
 use crate::board::view::{Light, SinkView, TenantView, View};
 
 /// So many open in place: a page of everything about a thousand tenants would be of no use.
@@ -60,7 +60,7 @@ fn row(of: &TenantView, now: i64, opens: bool) -> Markup {
                     div.inside {
                         p { a href=(address(name)) { "The page of " (name) } ", with its recent events" }
                         ul.told {
-                            @for told in problem::of(of, &[]) { li { (light::shape(told.light())) div { (told.show()) } } }
+                            @for told in problem::of(of, &[]) { li { (light::shape(told.light())) div { (told.show(false)) } } }
                         }
                         (tenant::show(of, now, false))
                     }
@@ -77,6 +77,7 @@ fn line(of: &TenantView) -> Markup {
     let told = problem::of(of, &[]);
     let on = || of.streams.iter().filter(|stream| stream.light != Light::Off);
     let why = match told.as_slice() {
+        [] if user::nobody_has_signed_in(of) => "nobody has signed in yet".to_owned(),
         [] if of.light == Light::Waiting => "the first round is under way".to_owned(),
         [] if on().any(|stream| stream.backlog.is_some()) => "data flows; a backlog is being read".to_owned(),
         [] => "data flows".to_owned(),
@@ -87,15 +88,19 @@ fn line(of: &TenantView) -> Markup {
     let a_minute: u64 = on().map(|stream| graph::last_minute(&stream.per_minute)).sum();
     let waiting: u64 = of.sinks.iter().map(waits).sum();
     html! {
-        (light::light(of.light, name))
-        strong.name { (name) }
-        span.why { (problem::capital(&why)) }
-        span.number {
-            span.dim { "lag " }
-            @match lag { Some(lag) => (words::length(lag)), None => "\u{2013}" }
+        (light::light(of.light, name)) " "
+        strong.name { (name) } " "
+        span.why { (problem::capital(&why)) } " "
+        span.numbers {
+            span {
+                span.dim { "lag " }
+                @match lag { Some(lag) => (words::length(lag)), None => "\u{2013}" }
+            }
+            " "
+            span { (words::number(a_minute)) span.dim { " a minute" } }
+            " "
+            span { (words::number(waiting)) span.dim { " waiting" } }
         }
-        span.number { (words::number(a_minute)) span.dim { " a minute" } }
-        span.number { (words::number(waiting)) span.dim { " waiting" } }
     }
 }
 

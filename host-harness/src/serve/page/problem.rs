@@ -63,7 +63,7 @@ pub(super) fn list<'a>(told: impl Iterator<Item = Told<'a>>, head: &str) -> Mark
                         li class=(light::class(told.light())) {
                             (light::shape(told.light()))
                             span.hidden { (told.severity()) ": " }
-                            div { (told.show()) }
+                            div { (told.show(false)) }
                         }
                     }
                 }
@@ -107,17 +107,22 @@ impl Told<'_> {
         self.tenant?.users.iter().find(|user| user.name == *name)
     }
 
-    /// What, why, and what to do.
-    pub(super) fn show(&self) -> Markup {
+    /// What, why, and what to do. `is_named`: also whose it is.
+    pub(super) fn show(&self, is_named: bool) -> Markup {
         let remedy = words::sentence(&self.problem.remedy);
+        let name = self.tenant.and_then(|tenant| tenant.name.clone()).filter(|_| is_named);
+        let subject = match (name, self.subject()) {
+            (Some(name), Some(subject)) => Some(format!("{name}, {subject}")),
+            (name, subject) => name.or(subject.as_deref().map(capital)),
+        };
         let signs_in = self.user().filter(|_| BY_SIGN_IN.contains(&self.problem.code.as_str()));
         html! {
             p {
-                @if let Some(subject) = self.subject() { strong { (capital(&words::clean(&subject))) } ": " }
-                (words::sentence(&self.problem.text)) " "
+                @if let Some(subject) = subject { strong { (words::clean(&subject)) } ": " }
+                (words::marked(&words::sentence(&self.problem.text))) " "
                 code { (words::clean(&self.problem.code)) }
             }
-            @if !remedy.is_empty() { p.remedy { strong { "What to do: " } (remedy) } }
+            @if !remedy.is_empty() { p.remedy { strong { "What to do: " } (words::marked(&remedy)) } }
             @if let (Some(user), Some(tenant)) = (signs_in, self.tenant) {
                 @if user::can_sign_in(user) { (user::sign_in(tenant.name.as_deref(), user)) }
             }

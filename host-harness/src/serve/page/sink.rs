@@ -45,7 +45,7 @@ fn framed(
     html! {
         article class={ "card " (light::class(light)) } data-key=(key) {
             header { (tenant::card_head(is_alone, &words::clean(name))) (light::light(light, &told_as(of, &format!("sink {name}")))) }
-            p.reason { @if place == "-" { "standard output" } @else { (words::clean(place)) } }
+            p.dim { @if place == "-" { "standard output" } @else { (words::clean(place)) } }
             @if let Some(trouble) = trouble { div.trouble { p { strong { "Error: " } (words::sentence(trouble)) } } }
             dl.facts { (facts) }
         }
@@ -74,8 +74,8 @@ fn when(at: Option<i64>, now: i64) -> Markup {
 
 fn show_spool(spool: SpoolView) -> Markup {
     html! {
-        div.life {
-            (graph::share(graph::part(spool.bytes, spool.limit), if spool.is_full { "spool short" } else { "spool" }))
+        div.life.spool {
+            (graph::share(graph::part(spool.bytes, spool.limit), if spool.is_full { "full short" } else { "full" }))
             p {
                 "Spool: " (words::bytes(spool.bytes)) " of " (words::bytes(spool.limit))
                 @if spool.is_full { strong { ", full: collecting pauses" } }

@@ -85,7 +85,7 @@ fn facts(stream: &StreamView, now: i64) -> Markup {
                 dt { "Requests" }
                 dd {
                     (words::number(*requests))
-                    @if *retries > 0 { span.dim { ", " (words::number(*retries)) " of them again" } }
+                    @if *retries > 0 { span.dim { ", " (words::number(*retries)) " retried" } }
                 }
             }
             @if *odd > 0 { div { dt { "Not as documented" } dd { (words::number(*odd)) } } }
@@ -97,21 +97,24 @@ fn facts(stream: &StreamView, now: i64) -> Markup {
 fn troubles(stream: &StreamView, now: i64) -> Markup {
     html! {
         @if let Some(failure) = &stream.failure {
-            (trouble(if failure.holds { "Error" } else { "Last error, which is over" }, failure, now))
+            (trouble(stream, if failure.holds { "Error" } else { "Last error, which is over" }, failure, now))
         }
-        @for warning in &stream.warnings { (trouble("Warning", warning, now)) }
+        @for warning in &stream.warnings { (trouble(stream, "Warning", warning, now)) }
     }
 }
 
-fn trouble(what: &str, trouble: &Trouble, now: i64) -> Markup {
+fn trouble(of: &StreamView, what: &str, trouble: &Trouble, now: i64) -> Markup {
     let remedy = words::sentence(&trouble.remedy);
+    // It stands above as the reason of the light.
+    let is_said = trouble.text == of.reason;
     html! {
         div class=(if trouble.holds { "trouble" } else { "trouble over" }) {
             p {
-                strong { (what) } " " span.dim { (words::seen_from(now, trouble.at)) } ": "
-                (words::sentence(&trouble.text)) " " code { (words::clean(&trouble.code)) }
+                strong { (what) } " " span.dim { (words::seen_from(now, trouble.at)) }
+                @if !is_said { ": " (words::marked(&words::sentence(&trouble.text))) }
+                " " code { (words::clean(&trouble.code)) }
             }
-            @if !remedy.is_empty() { p { strong { "What to do: " } (remedy) } }
+            @if !remedy.is_empty() { p { strong { "What to do: " } (words::marked(&remedy)) } }
         }
     }
 }

@@ -19,8 +19,8 @@ pub(super) fn card_head(is_alone: bool, text: &str) -> Markup {
 pub(super) fn show(tenant: &TenantView, now: i64, is_alone: bool) -> Markup {
     let is_first_start = user::nobody_has_signed_in(tenant);
     html! {
-        @if is_first_start { (user::welcome(tenant, is_alone)) }
-        (stream::section(tenant, now, is_alone))
+        // Streams of which nothing is known would say less than the buttons, and take the place of them.
+        @if is_first_start { (user::welcome(tenant, is_alone)) } @else { (stream::section(tenant, now, is_alone)) }
         div.pair data-key="pair" {
             @if !is_first_start { (user::section(tenant, now, is_alone)) }
             (sink::section(tenant, now, is_alone))

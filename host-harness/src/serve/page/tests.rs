@@ -105,6 +105,7 @@ fn a_users_token_and_a_sinks_spool_say_how_long_they_last() {
         "Dead letters 4",
         "Spool: 812.0 MiB of 1.0 GiB",
         "Sign in again as admin",
+        "See webex-collector deadletter.",
     ] {
         assert!(shown.contains(part), "{part} in {shown}");
     }

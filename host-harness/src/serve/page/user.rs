@@ -43,10 +43,7 @@ pub(super) fn welcome(of: &TenantView, is_alone: bool) -> Markup {
             div.cards {
                 @for user in of.users.iter().filter(|user| user.configured) {
                     article.card data-key=(words::key(&["welcome", &user.name])) {
-                        header {
-                            (tenant::card_head(is_alone, &capital(&words::clean(&user.title))))
-                            (light::light(user.light, &told_as(of, &user.title)))
-                        }
+                        (tenant::card_head(is_alone, &capital(&words::clean(&user.title))))
                         p { (reads(user)) }
                         (sign_in(of.name.as_deref(), user))
                     }
@@ -81,7 +78,7 @@ fn card(of: &TenantView, user: &UserView, now: i64, is_alone: bool) -> Markup {
                 (tenant::card_head(is_alone, &capital(&words::clean(&user.title))))
                 (light::light(user.light, &told_as(of, &user.title)))
             }
-            p.reason { (reads(user)) }
+            p.dim { (reads(user)) }
             @match user.light {
                 Light::Waiting => p.dim { "Whether it has signed in is not known yet." },
                 Light::Off => p.dim { "Not configured: what it reads is not collected." },
@@ -97,7 +94,7 @@ fn standing(user: &UserView, now: i64) -> Markup {
     let budget = graph::part(user.requests_last_minute, user.request_limit);
     html! {
         @if !problem.is_empty() { p { (problem) } }
-        @if !remedy.is_empty() { p { strong { "What to do: " } (remedy) } }
+        @if !remedy.is_empty() { p { strong { "What to do: " } (words::marked(&remedy)) } }
         @if user.service_app { p.dim { "Its tokens come from a Service App: nobody signs in." } }
         @if let Some(life) = user.refresh { (token("Refresh token", life, "then somebody has to sign in", now)) }
         @if let Some(life) = user.access { (token("Access token", life, "renewed by itself before", now)) }

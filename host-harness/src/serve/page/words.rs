@@ -109,6 +109,15 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{}{}{end}", first.to_uppercase(), letters.as_str())
 }
 
+/// A text in which names and commands stand between backticks.
+pub(super) fn marked(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 1 { code.name { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// A text within an id or a key.
 pub(super) fn key(parts: &[&str]) -> String {
     parts.join("/")
@@ -160,6 +169,15 @@ mod tests {
         assert_eq!(numbers, ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([count(1, "event"), count(2_000, "event")], ["1 event", "2,000 events"]);
         assert_eq!(list(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), "a, b and c");
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_a_name() {
+        assert_eq!(
+            marked("see `a <b>`, or `c").into_string(),
+            "see <code class=\"name\">a &lt;b&gt;</code>, or <code class=\"name\">c</code>"
+        );
+        assert_eq!(marked("plain").into_string(), "plain");
     }
 
     #[test]

@@ -243,7 +243,6 @@ pub(super) fn trouble() -> View {
     let admin = &mut tenant.users[0];
     admin.light = Light::Fail;
     admin.refresh = Some(TokenLife { issued: Some(NOW - 89 * DAY), expires: NOW + 31 * HOUR });
-    tenant.users[1].problem = "Webex refuses what this user asks for".into();
     let failing =
         Condition::Failing { reason: "the receiver answered with 503: queue is full".into(), since: NOW - 44 * MINUTE };
     tenant.sinks[0] = spooled("splunk", "https://hec.example.com:8088/services/collector", |standing| {
