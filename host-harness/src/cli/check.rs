@@ -195,6 +195,7 @@ fn in_words(finding: &Finding, config: &Config, width: Option<usize>) -> String 
     {
         line.push_str(&format!(" ({place})"));
     }
+    let line = output::shown(&line);
     let before = format!("{:4}  {:20}  ", verdict(finding.verdict), one_line(&finding.subject));
     let lines = match width.and_then(|width| width.checked_sub(before.len())).filter(|room| *room >= NARROWEST) {
         Some(room) => table::wrap(&line, room),
