@@ -32,6 +32,7 @@ use crate::runtime::{Bundle, Clock, Report};
 use clock::{ClockWatch, Clocks};
 pub use quiet::{QuietAfter, QuietError};
 pub use tenant::Plan;
+pub(crate) use tenant::SIGN_IN_NEEDED;
 use tenant::TenantState;
 pub use users::status_command;
 use view::{Problem, RecentEvent, Severity, Subject, View};

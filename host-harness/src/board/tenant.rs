@@ -20,7 +20,7 @@ use crate::sink::SinkTable;
 /// How old what is known of users may be: another process may sign them in, or out.
 const USERS_AFTER: Duration = Duration::from_secs(30);
 /// The code of a stream whose user has no tokens.
-pub(super) const SIGN_IN_NEEDED: &str = "sign-in-needed";
+pub(crate) const SIGN_IN_NEEDED: &str = "sign-in-needed";
 /// The plugin's setting of requests a minute, if it has one.
 const REQUEST_LIMIT: &str = "max_requests";
 

@@ -160,9 +160,9 @@ fn tell_run(totals: &Totals, re_audits: &[Round], standings: &[Standing], tenant
 
 /// Writes a report where standard output belongs to the events.
 fn beside_events(report: Value) {
-    let what = report["what"].as_str().unwrap_or("run").to_owned();
-    let delivered = report["delivered"].as_u64().map(|events| format!("{events} events delivered"));
-    let text = delivered.unwrap_or_else(|| "every tenant's".to_owned());
+    let what = report.get("what").and_then(Value::as_str).unwrap_or("run").to_owned();
+    let delivered = report.get("delivered").and_then(Value::as_u64);
+    let text = delivered.map_or("the run is over".to_owned(), |events| format!("{events} events delivered"));
     output::beside_events(&what, &text, report);
 }
 

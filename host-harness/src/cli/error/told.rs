@@ -136,7 +136,7 @@ fn of_failure(failure: &Failure, place: Option<&str>) -> Told {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
     use crate::cli::Exit;

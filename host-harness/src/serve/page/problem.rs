@@ -1,17 +1,11 @@
 //! What is wrong, what it is about, and what a person does.
 
-use std::collections::BTreeSet;
-
 use maud::{Markup, html};
 
 use super::headline::Headline;
 use super::{light, user, words};
-use crate::board::view::{Light, Problem, Severity, Subject, TenantView};
-
-/// The code of whatever ends with a sign-in.
-const SIGN_IN_NEEDED: &str = "sign-in-needed";
-/// Codes for which a person signs in.
-const BY_SIGN_IN: [&str; 3] = [SIGN_IN_NEEDED, "token-expires", "token"];
+use crate::board::SIGN_IN_NEEDED;
+use crate::board::view::{Light, Problem, Severity, Subject, TenantView, UserView};
 
 /// A problem and whose it is.
 #[derive(Clone, Copy)]
@@ -21,28 +15,14 @@ pub(super) struct Told<'a> {
     pub(super) tenant: Option<&'a TenantView>,
 }
 
-/// Problems of a tenant and of the program, the worst first; what follows from another that is here is left out.
+/// Problems of a tenant and of the program, the worst first. That nobody has signed in yet is no problem: the page is about that.
 pub(super) fn of<'a>(tenant: &'a TenantView, program: &'a [Problem]) -> Vec<Told<'a>> {
     let is_first_start = user::nobody_has_signed_in(tenant);
-    let users: BTreeSet<&str> = tenant.problems.iter().filter_map(user_to_sign_in).collect();
-    let follows = |problem: &Problem| {
-        let Subject::Stream(name) = &problem.subject else { return is_first_start && problem.code == SIGN_IN_NEEDED };
-        let is_of_user = |stream: &&str| users.contains(stream);
-        let user = tenant.streams.iter().find(|stream| stream.name == *name).map(|stream| stream.user.as_str());
-        problem.code == SIGN_IN_NEEDED && user.as_ref().is_some_and(is_of_user)
-    };
-    let own = tenant.problems.iter().filter(|problem| !follows(problem));
+    let own = tenant.problems.iter().filter(|problem| !is_first_start || problem.code != SIGN_IN_NEEDED);
     let mut told: Vec<Told<'_>> = program.iter().map(|problem| Told { problem, tenant: None }).collect();
     told.extend(own.map(|problem| Told { problem, tenant: Some(tenant) }));
     told.sort_by_key(|told| std::cmp::Reverse(told.problem.severity));
     told
-}
-
-fn user_to_sign_in(problem: &Problem) -> Option<&str> {
-    match &problem.subject {
-        Subject::User(name) if problem.code == SIGN_IN_NEEDED => Some(name),
-        _ => None,
-    }
 }
 
 /// All but the one of the headline.
@@ -102,20 +82,24 @@ impl Told<'_> {
         }
     }
 
-    fn user(&self) -> Option<&crate::board::view::UserView> {
+    fn user(&self) -> Option<&UserView> {
         let Subject::User(name) = &self.problem.subject else { return None };
         self.tenant?.users.iter().find(|user| user.name == *name)
     }
 
     /// What, why, and what to do. `is_named`: also whose it is.
     pub(super) fn show(&self, is_named: bool) -> Markup {
-        let remedy = words::sentence(&self.problem.remedy);
         let name = self.tenant.and_then(|tenant| tenant.name.clone()).filter(|_| is_named);
         let subject = match (name, self.subject()) {
             (Some(name), Some(subject)) => Some(format!("{name}, {subject}")),
             (name, subject) => name.or(subject.as_deref().map(capital)),
         };
-        let signs_in = self.user().filter(|_| BY_SIGN_IN.contains(&self.problem.code.as_str()));
+        let signs_in = self.user().filter(|user| user::can_sign_in(user));
+        let remedy = match signs_in {
+            // The button does it; what else does it would only be in the way.
+            Some(user) if !user.signed_in => format!("Sign in as the {}.", words::clean(&user.title)),
+            _ => words::sentence(&self.problem.remedy),
+        };
         html! {
             p {
                 @if let Some(subject) = subject { strong { (words::clean(&subject)) } ": " }
@@ -124,7 +108,7 @@ impl Told<'_> {
             }
             @if !remedy.is_empty() { p.remedy { strong { "What to do: " } (words::marked(&remedy)) } }
             @if let (Some(user), Some(tenant)) = (signs_in, self.tenant) {
-                @if user::can_sign_in(user) { (user::sign_in(tenant.name.as_deref(), user)) }
+                (user::sign_in(tenant.name.as_deref(), user))
             }
         }
     }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::problem::capital;
 use super::{graph, light, tenant, words};
+use crate::board::SIGN_IN_NEEDED;
 use crate::board::view::{Backlog, Counts, Light, StreamView, TenantView, Trouble};
 
 pub(super) fn section(of: &TenantView, now: i64, is_alone: bool) -> Markup {
@@ -96,7 +97,8 @@ fn facts(stream: &StreamView, now: i64) -> Markup {
 
 fn troubles(stream: &StreamView, now: i64) -> Markup {
     html! {
-        @if let Some(failure) = &stream.failure {
+        // That somebody has to sign in is said with the user, where the button is.
+        @if let Some(failure) = stream.failure.as_ref().filter(|failure| failure.code != SIGN_IN_NEEDED) {
             (trouble(stream, if failure.holds { "Error" } else { "Last error, which is over" }, failure, now))
         }
         @for warning in &stream.warnings { (trouble(stream, "Warning", warning, now)) }
@@ -114,7 +116,7 @@ fn trouble(of: &StreamView, what: &str, trouble: &Trouble, now: i64) -> Markup {
                 @if !is_said { ": " (words::marked(&words::sentence(&trouble.text))) }
                 " " code { (words::clean(&trouble.code)) }
             }
-            @if !remedy.is_empty() { p { strong { "What to do: " } (words::marked(&remedy)) } }
+            @if trouble.holds && !remedy.is_empty() { p { strong { "What to do: " } (words::marked(&remedy)) } }
         }
     }
 }

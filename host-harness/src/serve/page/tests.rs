@@ -3,7 +3,7 @@
 mod samples;
 
 use super::*;
-use crate::board::view::{Light, RecentEvent};
+use crate::board::view::{Light, RecentEvent, Subject, Trouble};
 use samples::Sample;
 
 fn page(view: &View) -> String {
@@ -78,6 +78,30 @@ fn whoever_starts_for_the_first_time_sees_who_signs_in_and_what_for() {
         );
         assert_eq!(page.matches(&form).count(), 1, "{page}");
     }
+}
+
+#[test]
+fn whoever_has_not_signed_in_is_shown_a_button_and_no_commands() {
+    let mut view = samples::first_start();
+    let tenant = &mut view.tenants[0];
+    tenant.problems.retain(|problem| problem.subject != Subject::User("admin".into()));
+    tenant.problems.iter_mut().for_each(|problem| problem.remedy = "run `this-command`".into());
+    tenant.users[0].signed_in = true;
+    tenant.users[1].remedy = "run `this-command`".into();
+    let failure = Trouble {
+        at: view.now,
+        code: "sign-in-needed".into(),
+        text: "no".into(),
+        remedy: "run `this-command`".into(),
+        holds: true,
+    };
+    tenant.streams[2].failure = Some(failure);
+    let page = page(&view);
+    assert!(
+        text(&page).contains("What to do: Sign in as the compliance officer. Sign in as compliance officer"),
+        "{page}"
+    );
+    assert!(!page.contains("this-command"), "{page}");
 }
 
 #[test]

@@ -90,7 +90,9 @@ fn card(of: &TenantView, user: &UserView, now: i64, is_alone: bool) -> Markup {
 }
 
 fn standing(user: &UserView, now: i64) -> Markup {
-    let (problem, remedy) = (words::sentence(&user.problem), words::sentence(&user.remedy));
+    let problem = words::sentence(&user.problem);
+    // Of whoever has not signed in the button below does it.
+    let remedy = if user.signed_in || !can_sign_in(user) { words::sentence(&user.remedy) } else { String::new() };
     let budget = graph::part(user.requests_last_minute, user.request_limit);
     html! {
         @if !problem.is_empty() { p { (problem) } }
