@@ -3,7 +3,7 @@
 use console::Style;
 use serde_json::json;
 
-use super::{Exit, table};
+use super::{Exit, output, table};
 use crate::config::Config;
 use crate::runtime::{Description, Finding, Verdict};
 
@@ -45,6 +45,7 @@ pub(super) fn in_words(finding: &Finding, config: &Config, width: Option<usize>)
     {
         line.push_str(&format!(" ({place})"));
     }
+    let line = output::shown(&line);
     let before = format!("{:4}  {:20}  ", verdict(finding.verdict), one_line(&finding.subject));
     let lines = match width.and_then(|width| width.checked_sub(before.len())).filter(|room| *room >= NARROWEST) {
         Some(room) => table::wrap(&line, room),
