@@ -314,8 +314,8 @@ async fn a_command_brings_the_same_bodies_and_ids_as_collecting_and_collecting_d
 #[tokio::test]
 async fn a_command_for_a_user_that_is_not_configured_says_what_to_set() {
     let tenant = tenant().await;
-    let setup =
-        tenant.host.setup.clone().set("compliance_officer_credentials", "").set("compliance_officer_redirect_uri", "");
+    let keys = ["compliance_officer_credentials", "compliance_officer_redirect_uri", "compliance_officer_scopes"];
+    let setup = keys.iter().fold(tenant.host.setup.clone(), |setup, key| setup.set(key, ""));
     let host = setup.open().await;
     for (command, arguments) in [
         ("cisco-webex-oauth-start", &[("user", "compliance_officer")][..]),
