@@ -80,8 +80,9 @@ struct Global {
     /// Results, and the error that ends the program, as JSON
     #[arg(long, global = true)]
     json: bool,
-    /// How lines on standard error are written
-    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t)]
+    /// Lines on standard error as `text` or `json`; `auto`: as JSON where a command goes on for ever and no terminal is there
+    // With the possible values every help would be in its long form.
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t, hide_possible_values = true)]
     log_format: output::LogFormat,
     /// More about what goes on; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

@@ -379,7 +379,8 @@ mod tests {
     #[test]
     fn who_has_to_sign_in_is_told_the_one_command_for_it() {
         let mut needed = failure("sign-in-needed", "x");
-        assert_eq!(CliError::plugin(needed.clone()).line(), "x [sign-in-needed]");
+        let line = CliError::plugin(needed.clone()).line();
+        assert_eq!(line, "x [sign-in-needed]; change that, and try again", "without a user there is none");
         needed.user = Some("admin".into());
         let line = CliError::plugin(needed).line();
         assert_eq!(line, "admin: x; `webex-collector login admin` does all of it [sign-in-needed]");

@@ -34,6 +34,7 @@ pub(crate) const ALL: &str = "all";
 
 /// One tenant, or many.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of them, at the start")]
 pub enum Setup {
     /// `webex.toml` is the tenant's.
     One(Box<Config>),

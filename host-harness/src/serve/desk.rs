@@ -17,6 +17,7 @@ use crate::tenants::{self, TenantError};
 const SIDE_BY_SIDE: usize = 4;
 
 /// Whom the server speaks for.
+#[allow(clippy::large_enum_variant, reason = "there is one of them, at the start")]
 pub enum Whose {
     /// The one tenant, which is open, and what wakes its collector.
     One(Box<Tenant>, Wake),

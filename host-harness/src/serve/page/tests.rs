@@ -84,7 +84,7 @@ fn whoever_starts_for_the_first_time_sees_who_signs_in_and_what_for() {
 fn whoever_has_not_signed_in_is_shown_a_button_and_no_commands() {
     let mut view = samples::first_start();
     let tenant = &mut view.tenants[0];
-    tenant.problems.retain(|problem| problem.subject != Subject::User("admin".into()));
+    tenant.problems.retain(|problem| problem.subject == Subject::User("compliance_officer".into()));
     tenant.problems.iter_mut().for_each(|problem| problem.remedy = "run `this-command`".into());
     tenant.users[0].signed_in = true;
     tenant.users[1].remedy = "run `this-command`".into();

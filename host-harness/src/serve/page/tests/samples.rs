@@ -181,6 +181,7 @@ pub(super) fn first_start() -> View {
         let subject = Subject::User(user.name.clone());
         tenant.problems.push(problem(Severity::Fail, "sign-in-needed", subject, needed, "sign in"));
     }
+    // That a stream has no tokens is said once, of its user.
     for stream in &mut tenant.streams {
         *stream = StreamView {
             light: Light::Fail,
@@ -193,8 +194,6 @@ pub(super) fn first_start() -> View {
             counts: Counts::default(),
             ..stream.clone()
         };
-        let subject = Subject::Stream(stream.name.clone());
-        tenant.problems.push(problem(Severity::Fail, "sign-in-needed", subject, needed, "sign in"));
     }
     View { started: NOW - 20 * SECOND, simulated: true, ..view(vec![tenant]) }
 }
