@@ -13,6 +13,7 @@ pub(super) const INDENT: &str = "  ";
 const LISTED: usize = 10;
 
 /// Those whom a command is for.
+#[allow(clippy::large_enum_variant, reason = "there is one of them, at the start")]
 pub(super) enum Whose {
     /// Of one, by `--tenant` where there are many.
     One(Box<Config>),
