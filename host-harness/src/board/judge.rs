@@ -83,7 +83,7 @@ pub(super) fn stream(
         return Judged { light, reason, problems };
     };
     let failure = state.failure.as_ref().filter(|failure| failure.holds);
-    let still = now.since.saturating_sub(state.moved);
+    let still = state.still(now);
     match failure {
         Some(failure) if !state.is_passing => problems.push(failed(failure, subject())),
         Some(failure) if still > patience.still() => {

@@ -14,6 +14,9 @@ const BETWEEN_SAMPLES: Duration = Duration::from_secs(5);
 /// and at most so old: what was quick then says nothing of now.
 const SAMPLED: Duration = Duration::from_secs(5 * 60);
 
+/// Moves of the frontier that say how far behind it is at best: some, so that a clock that was set is forgotten.
+const PACES: usize = 20;
+
 /// What is known of a stream.
 #[derive(Clone, Debug)]
 pub(super) struct StreamState {
@@ -29,9 +32,11 @@ pub(super) struct StreamState {
     pub(super) is_passing: bool,
     pub(super) warnings: BTreeMap<String, Trouble>,
     /// When the frontier moved last; at first, when the stream was met.
-    pub(super) moved: Duration,
+    moved: Duration,
     /// The same of the watermark.
     pub(super) completed: Duration,
+    /// How far the program's own time was ahead of the frontier at its last moves, in milliseconds; only differences mean something.
+    pace: VecDeque<i64>,
     started_at: Option<i64>,
     samples: VecDeque<(Duration, i64)>,
 }
@@ -51,6 +56,7 @@ impl StreamState {
             warnings: BTreeMap::new(),
             moved: now.since,
             completed: now.since,
+            pace: VecDeque::new(),
             started_at: None,
             samples: VecDeque::new(),
         }
@@ -72,6 +78,10 @@ impl StreamState {
         self.requests.add(report.requests, now.since);
         if report.frontier > self.frontier {
             self.moved = now.since;
+            self.pace.extend(report.frontier.map(|frontier| millis(now.since) - frontier));
+            if self.pace.len() > PACES {
+                self.pace.pop_front();
+            }
         }
         // What is complete stays so: that a reset moves it back is no getting on, but a new beginning.
         if report.watermark != self.watermark || report.pending == 0 {
@@ -80,6 +90,7 @@ impl StreamState {
         if report.watermark < self.watermark {
             (self.started_at, self.moved) = (None, now.since);
             self.samples.clear();
+            self.pace.clear();
         }
         self.lag_ms = report.lag_ms.or(self.lag_ms);
         self.watermark = report.watermark.or(self.watermark);
@@ -134,6 +145,17 @@ impl StreamState {
         }
     }
 
+    /// How long nothing more is taken up: by how much the frontier is further behind than at the best of its last moves. A move that is too
+    /// short, as the last one to a clock that has stopped, does not make up for the time before it.
+    pub(super) fn still(&self, now: Moment) -> Duration {
+        match (self.frontier, self.pace.iter().min()) {
+            (Some(frontier), Some(best)) => {
+                Duration::from_millis(u64::try_from(millis(now.since) - frontier - best).unwrap_or(0))
+            }
+            _ => now.since.saturating_sub(self.moved),
+        }
+    }
+
     /// What is taken up and not drained, and when it will be if it goes on as in the last minutes.
     pub(super) fn backlog(&self, now: Moment) -> Option<Backlog> {
         let (started, watermark, frontier) = (self.started_at?, self.watermark?, self.frontier?);
@@ -151,4 +173,8 @@ impl StreamState {
         let ends = (per_ms > 0.0).then(|| now.wall.saturating_add((left / per_ms) as i64));
         Some(Backlog { intervals: self.pending, done, ends })
     }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

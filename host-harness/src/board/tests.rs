@@ -120,6 +120,10 @@ async fn what_stands_still_for_two_intervals_fails_whatever_keeps_it() {
     assert_eq!(told(&tenant.view(at(131))), [(Severity::Fail, "not-moving")]);
     tenant.recorded(&[report(132)], Vec::new(), at(132));
     assert_eq!(tenant.view(at(133)).light, Light::Ok, "and it is over when it moves again");
+    // It stops at 150, between two rounds: the next one takes up what was until then.
+    tenant.recorded(&[report(150)], Vec::new(), at(192));
+    assert_eq!(tenant.view(at(270)).light, Light::Ok);
+    assert_eq!(told(&tenant.view(at(271))), [(Severity::Fail, "not-moving")], "two intervals after it stopped");
 }
 
 #[tokio::test]
