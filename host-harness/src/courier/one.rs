@@ -68,19 +68,8 @@ impl Courier {
         log: Log,
     ) -> Result<(Self, watch::Receiver<Standing>), DurableError> {
         let position = spool.enter(&open.table.name);
-        let standing = watch::Sender::new(Standing {
-            name: open.table.name.clone(),
-            place: open.table.plan.place(),
-            condition: Condition::Fine,
-            acknowledged: 0,
-            known: 0,
-            passed: 0,
-            waiting: 0,
-            refused: 0,
-            dead_letters: dead_letters.count()?,
-            last_acknowledged: None,
-            position,
-        });
+        let (name, place) = (open.table.name.clone(), open.table.plan.place());
+        let standing = watch::Sender::new(Standing::begun(name, place, dead_letters.count()?, position));
         let watched = standing.subscribe();
         let (gate, refused) = (Gate::default(), AtomicUsize::new(0));
         let spool_id = if open.sink.keeps_places() { Some(spool.id()?) } else { None };

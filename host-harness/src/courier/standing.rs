@@ -52,21 +52,20 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Of a sink that has just begun, for tests of what shows it.
-    #[cfg(test)]
-    pub(crate) fn begun(name: SinkName, place: &str) -> Self {
+    /// Of a sink that has done nothing since the start.
+    pub(crate) fn begun(name: SinkName, place: String, dead_letters: u64, position: Position) -> Self {
         Self {
             name,
-            place: place.to_owned(),
+            place,
             condition: Condition::Fine,
             acknowledged: 0,
             known: 0,
             passed: 0,
             waiting: 0,
             refused: 0,
-            dead_letters: 0,
+            dead_letters,
             last_acknowledged: None,
-            position: Position::default(),
+            position,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::board::view::{
 };
 use crate::courier::{Condition, Standing};
 use crate::sink::SinkName;
+use crate::spool::Position;
 
 /// 2026-03-02, 09:20 UTC.
 const NOW: i64 = 1_772_443_200_000;
@@ -104,7 +105,7 @@ fn event(id: &str, stream: &str, ago: i64, body: &str) -> RecentEvent {
 }
 
 fn spooled(name: &str, place: &str, change: impl FnOnce(&mut Standing)) -> SinkView {
-    let mut standing = Standing::begun(SinkName::parse(name).unwrap(), place);
+    let mut standing = Standing::begun(SinkName::parse(name).unwrap(), place.to_owned(), 0, Position::default());
     (standing.acknowledged, standing.last_acknowledged) = (120_336, Some(NOW - 5 * SECOND));
     change(&mut standing);
     SinkView::Spooled { light: Light::Ok, standing }
